@@ -6,8 +6,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kling_contracts.gateways import RefusalReason
-from kling_contracts.messages import success_object
 from kling_contracts.vocabulary import SUCCESS_MESSAGE, TaskStatus
+from kling_contracts.wire_objects import success_object
 from kling_mock.commands import Create, Query, Refused
 from kling_mock.http import Reply, json_reply, refusal_reply
 from kling_mock.limits import Shortage

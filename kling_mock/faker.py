@@ -25,7 +25,6 @@ from kling_contracts.extras import missing_package
 from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
 from kling_contracts.image_fields import Picture, PictureList
 from kling_contracts.image_files import encoded, jpeg, png
-from kling_contracts.messages import result_object, task_object
 from kling_contracts.operations import MULTI_IMAGE, Operation
 from kling_contracts.rules import Effect
 from kling_contracts.vocabulary import (
@@ -40,6 +39,7 @@ from kling_contracts.vocabulary import (
     ResultKind,
     TaskStatus,
 )
+from kling_contracts.wire_objects import result_object, task_object
 from kling_mock.callbacks.model import Callback
 from kling_mock.images.urls import RESULT_ORIGIN
 from kling_mock.suggestions import status_of, unknown

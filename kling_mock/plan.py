@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, Self, TypeVar
 
 from msgspec import Struct
@@ -94,8 +93,7 @@ class Plan(Struct, frozen=True, gc=False, omit_defaults=True):
         return Transition(status, starts if passed else created)
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True, gc=False):
     """How tasks progress. Use one of the five class methods.
 
     The text form, for flags and markers, is `instant`, `polls:2`, `seconds:1,10`, `realistic:10` or `held`.

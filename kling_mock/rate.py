@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 from kling_mock.records import WindowRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Struct, frozen=True, gc=False):
     """At most `count` requests in a window of `seconds`; the text form is `10/60`.
 
     A window opens with a request while none is open, so a test need not wait for a full minute.

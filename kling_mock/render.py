@@ -7,8 +7,8 @@ from typing import Final, cast
 
 import msgspec
 
-from kling_contracts.messages import result_object, success_object, task_object
 from kling_contracts.vocabulary import ResultKind, TaskStatus
+from kling_contracts.wire_objects import result_object, success_object, task_object
 from kling_mock.images.urls import result_url
 from kling_mock.plan import FAILED, PROCESSING, SUBMITTED, Plan, Transition
 from kling_mock.records import TaskRecord

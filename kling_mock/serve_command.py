@@ -234,12 +234,12 @@ def make_fake(options: argparse.Namespace) -> tuple[Fake, ScenarioReload | None]
 
 
 def _certificate(options: argparse.Namespace) -> Certificate | None:
-    from kling_mock.doors.tls import Certificate
-
     if options.certfile is None:
         if options.keyfile is not None:
             raise ValueError("--keyfile: needs --certfile, the certificate that the key belongs to")
         return None
+    from kling_mock.doors.tls import Certificate
+
     certificate = Certificate(options.certfile, options.keyfile)
     try:
         certificate.context()

@@ -12,7 +12,7 @@ from kling_contracts.image_fields import Picture, PictureList
 from kling_contracts.rules import Rule, ValidationResult
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Nested(Field):
     """An object of fields.
 
@@ -57,7 +57,7 @@ class Nested(Field):
         return object_schema(self.fields, {field.name: property_schema(field) for field in self.fields})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class ListOf(Array):
     """A list of items of one kind. An item must not be null or the empty string.
 

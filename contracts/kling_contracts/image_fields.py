@@ -88,7 +88,7 @@ def _base64_schemas(maximum: int) -> list[JSON]:
     return schemas
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Picture(Field):
     """A picture: an http(s) URL, or raw base64 without a `data:` prefix. PNG or JPEG.
 
@@ -180,12 +180,11 @@ class Picture(Field):
 
     def _failing(self, name: str, predicate: str, text: Fact[str], source: Source) -> Rule:
         """A rule whose violation is accepted and makes the task fail with `text`."""
-        return replace(
-            self._rule(name, predicate, Wording(text.value, text.source), source), effect=Effect.FAILS
-        )
+        rule = self._rule(name, predicate, Wording(text.value, text.source), source)
+        return rule._replace(effect=Effect.FAILS)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class PictureList(Array):
     """A list of objects that contain one picture each: `[{"subject_image": ...}, ...]`.
 
@@ -200,7 +199,7 @@ class PictureList(Array):
     def no_object(self) -> Rule:
         predicate = f"is a list of objects with the key {self.item.name}"
         rule = self._rule("item_type", predicate, WRONG_TYPE, self.source, "object")
-        return replace(rule, requirement=f"must be an object with the key {self.item.name}")
+        return rule._replace(requirement=f"must be an object with the key {self.item.name}")
 
     @property
     def rules(self) -> tuple[Rule, ...]:

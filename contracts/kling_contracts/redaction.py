@@ -9,7 +9,6 @@ import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
-from html import escape
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
@@ -154,6 +153,8 @@ def _plain(secret: str) -> _Form:
 
 def _encodings(secret: str) -> Iterator[_Form]:
     """A secret as plain text, and encoded for JSON, URLs, HTML, base64 and hexadecimal."""
+    from html import escape  # only here: commands without a registered secret do not need it
+
     plain = _plain(secret).content
     yield _Form(plain, PART)
     in_json, in_url = json.dumps(secret)[1:-1], quote(plain, safe="")

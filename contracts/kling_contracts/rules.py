@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias, cast
 
@@ -21,8 +20,7 @@ class Effect(StrEnum):
     FAILS = "fails"  # the task is created and ends `failed`
 
 
-@dataclass(frozen=True, slots=True)
-class Wording:
+class Wording(NamedTuple):
     """Template of an error message or `task_status_msg`; placeholders: `{path}`, `{value}`, `{limit}`."""
 
     template: str
@@ -40,8 +38,7 @@ MODEL_UNKNOWN: Final = Wording("model is not supported", KLING_LIVE)
 NOT_TEXT: Final = Wording("{path} value '{value}' is not valid Unicode text", ASSUMED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(NamedTuple):
     """A requirement of the contract on a request.
 
     `id` is stable (`prompt.max_length`). `sentence` states the rule (`prompt has at most 2500 characters`),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, Generic, Self, TypeVar
+from typing import Final, Generic, NamedTuple, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -64,8 +64,7 @@ class Source:
         return f"{self.origin}: {self.reference}"
 
 
-@dataclass(frozen=True, slots=True)
-class Fact(Generic[T]):
+class Fact(NamedTuple, Generic[T]):
     """A value of the contract together with its source."""
 
     value: T
@@ -210,8 +209,7 @@ class ResultKind(StrEnum):
     AUDIOS = ("audios", "audio", "mp3")
 
 
-@dataclass(frozen=True, slots=True)
-class IdStyle:
+class IdStyle(NamedTuple):
     """The format of task ids: snowflakes, whose bits above the lowest `low_bits` are a time in milliseconds.
 
     The time counts from `epoch_ms`, which is in Unix milliseconds.
@@ -247,8 +245,7 @@ HEALTH_PATH: Final = f"{CONTROL_PREFIX}/health"
 TOKEN_HEADER: Final = "x-kling-mock-token"
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorCode:
+class ErrorCode(NamedTuple):
     """One row of Kling's error table.
 
     `wording` is a `message` of that code, and `source` the source of the wording; the code and its HTTP

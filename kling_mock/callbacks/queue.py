@@ -10,9 +10,9 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, cast
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from kling_mock.callbacks.model import Callback, callback_of, changes_of, next_attempt
@@ -35,8 +35,7 @@ class PendingDelivery(NamedTuple):
     kind: str = SENT
 
 
-@dataclass(slots=True)
-class _Entry:
+class _Entry(Struct, gc=False):
     """A task with callbacks still to deliver. `order` breaks ties between equal due times."""
 
     order: int

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from kling_contracts.vocabulary import API_KEY_VARIABLE, BASE_URL_VARIABLE, CONTROL_PREFIX, HEALTH_PATH
 from kling_mock import __version__
 from kling_mock.http import Reply, Request
@@ -38,25 +36,31 @@ def wants_index(request: Request) -> bool:
 def index_reply(request: Request, settings: Settings) -> Reply:
     origin = settings.base_url or request.origin or ""
     routes = [
-        f"<li>{escape(gateway.title)}: <code>POST {escape(path)}</code>, "
-        f"<code>GET {escape(path)}/&lt;task_id&gt;</code></li>"
+        f"<li>{_escape(gateway.title)}: <code>POST {_escape(path)}</code>, "
+        f"<code>GET {_escape(path)}/&lt;task_id&gt;</code></li>"
         for gateway in settings.gateways
         for path in gateway.create_paths
     ]
     page = _PAGE.format(
-        version=escape(__version__),
+        version=_escape(__version__),
         keys=_keys(settings),
         routes="".join(routes),
-        root=escape(_root(request)),
+        root=_escape(_root(request)),
         health=HEALTH_PATH,
         control=CONTROL_PREFIX,
-        origin=escape(origin),
+        origin=_escape(origin),
         base_variable=BASE_URL_VARIABLE,
         key_variable=API_KEY_VARIABLE,
-        key=escape(next((key for key in settings.plain_keys if key in _public(settings)), "...")),
+        key=_escape(next((key for key in settings.plain_keys if key in _public(settings)), "...")),
     )
     headers = (("content-type", "text/html; charset=utf-8"), ("cache-control", "no-store"))
     return Reply(200, headers, page.encode())
+
+
+def _escape(text: str) -> str:
+    from html import escape  # only here: a server without this page does not need it
+
+    return escape(text)
 
 
 def _root(request: Request) -> str:
@@ -73,7 +77,7 @@ def _public(settings: Settings) -> list[str]:
 def _keys(settings: Settings) -> str:
     if not settings.keys:
         return "Any key is accepted; each is an account of its own."
-    shown = [f"<code>{escape(key)}</code>" for key in _public(settings)]
+    shown = [f"<code>{_escape(key)}</code>" for key in _public(settings)]
     hidden = len(settings.keys) - len(shown)
     rest = [f"{hidden} given at the start of the server (not shown)"] if hidden else []
     return f"Accepted: {', '.join([*shown, *rest])}; each is an account of its own."

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 # Bodies over the cap are read and discarded up to this multiple of the cap, so that a client that first sends
 # everything can read the refusal.
@@ -22,8 +23,7 @@ def read_length(text: str) -> int:
     return int(digits or "0") if len(digits) < len(str(LONGEST)) else LONGEST
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, gc=False, kw_only=True):
     """Sizes in bytes, durations in seconds.
 
     `keep_alive` is longer than the 5 s between polls of many clients: the server must not close a connection

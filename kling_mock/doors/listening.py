@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 from typing import Final
 
@@ -10,6 +11,7 @@ from kling_contracts.explained_error import ExplainedError
 from kling_mock.doors.origins import is_loopback
 
 BACKLOG: Final = 2048
+_PLAIN: Final = re.compile(r"[A-Za-z0-9.:-]+")
 
 
 class AddressRefused(ExplainedError, OSError):
@@ -23,7 +25,9 @@ def bind(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:  # the resolver would reduce 70000 to 4464
         raise AddressRefused(f"port: must be from 0 to 65535, not {port}")
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # Texts are encoded by the codec `idna`, whose import takes as long as that of ten modules.
+        name = host.encode() if _PLAIN.fullmatch(host) else host
+        family, kind, _, _, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0]
         # Without an explicit protocol, asyncio leaves Nagle's algorithm on, which costs 46 ms per request.
         listening = socket.socket(family, kind, socket.IPPROTO_TCP)
         try:

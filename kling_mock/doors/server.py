@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import uvicorn
 
@@ -21,7 +21,9 @@ from kling_contracts.virtual_time.threads import RealTimeThread
 from kling_mock.doors.connection import Connection
 from kling_mock.doors.limits import Limits
 from kling_mock.doors.listening import bind, listens_on_loopback, url_of
-from kling_mock.doors.tls import Acceptor, Certificate
+
+if TYPE_CHECKING:
+    from kling_mock.doors.tls import Certificate
 
 STOP_SECONDS: Final = 5
 TICKS_A_SECOND: Final = 10  # of uvicorn's main loop
@@ -85,6 +87,8 @@ class _Lifecycle(uvicorn.Server):
                 each.close()
             raise
         if self._certificate is not None:
+            from kling_mock.doors.tls import Acceptor
+
             acceptor = Acceptor(self._connect, self._certificate.context(), self._limits)
             self._accepting = [asyncio.create_task(acceptor.run(each)) for each in sockets or ()]
         self.loop = asyncio.get_running_loop()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any, Final
+
+from msgspec.structs import asdict
 
 from kling_mock.images.urls import PictureInfo
 from kling_mock.task_request import PictureRecord

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from kling_contracts.gateways import RESULT_HOST
 from kling_contracts.vocabulary import DEFAULT_ASPECT_RATIO, RESULT_PIXELS
@@ -33,8 +34,7 @@ class Place(NamedTuple):
     watermark: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PictureInfo:
+class PictureInfo(Struct, frozen=True, gc=False):
     """The contents of a result picture. Equal contents give equal bytes."""
 
     task_id: str

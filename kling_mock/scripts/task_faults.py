@@ -6,8 +6,8 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Literal, Self, TypedDict, Unpack, cast
 
-from kling_contracts.messages import TASK_FIELDS
 from kling_contracts.vocabulary import TaskStatus
+from kling_contracts.wire_objects import TASK_FIELDS
 from kling_mock.argument_checks import check_json, check_text, check_whole
 from kling_mock.faults import PICTURE_FAULTS, Fault, make_fault
 from kling_mock.suggestions import status_of, unknown

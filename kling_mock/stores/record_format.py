@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, cast, get_args
 
@@ -109,8 +110,13 @@ def _plain(value: object) -> object:
     raise TypeError(f"a value of type {type(value).__name__} cannot be kept in a state file: {value!r:.200}")
 
 
+@cache
+def _decoder() -> msgspec.json.Decoder[_Decoded]:
+    """Made at the first use: it takes longer than the import of the module."""
+    return msgspec.json.Decoder(_Decoded)
+
+
 _encode: Final = msgspec.json.Encoder(enc_hook=_plain).encode
-_decoder: Final = msgspec.json.Decoder(_Decoded)
 
 
 def encode(item: Item) -> bytes:
@@ -137,16 +143,29 @@ def decode(line: bytes, version: int = VERSION) -> Item | None:
 
     Raises ValueError for any other line.
     """
+    if version == VERSION:
+        return decode_present(line)
     try:
-        if version < VERSION:
-            raw = migrated(json.loads(line), version)
-            return None if raw is None else _item(msgspec.convert(raw, _Decoded))
-        try:
-            return _item(_decoder.decode(line))
-        except msgspec.DecodeError:  # perhaps it has values that only the standard library reads
-            return _item(msgspec.convert(json.loads(line), _Decoded))
+        raw = migrated(json.loads(line), version)
+        return None if raw is None else _item(msgspec.convert(raw, _Decoded))
     except (ValueError, RecursionError) as error:  # those of msgspec and of json are ValueErrors
-        raise ValueError(f"it is not a state item: {error}") from None
+        raise _no_item(error) from None
+
+
+def decode_present(line: bytes) -> Item:
+    """The item of a line in the present version. Raises ValueError for any other line."""
+    try:
+        try:
+            decoded = _decoder().decode(line)
+        except msgspec.DecodeError:  # perhaps it has values that only the standard library reads
+            decoded = msgspec.convert(json.loads(line), _Decoded)
+    except (ValueError, RecursionError) as error:
+        raise _no_item(error) from None
+    return _item(decoded)
+
+
+def _no_item(error: Exception) -> ValueError:
+    return ValueError(f"it is not a state item: {error}")
 
 
 def migrated(raw: Raw, version: int) -> Raw | None:
@@ -160,8 +179,8 @@ def migrated(raw: Raw, version: int) -> Raw | None:
 
 
 def _item(decoded: _Decoded) -> Item:
-    if not isinstance(decoded, _Task):
-        return decoded
+    if type(decoded) is not _Task:
+        return cast("OtherItem | CallRecord", decoded)
     plan = decoded.plan
     starts = NEVER if plan.starts is None else plan.starts
     ends = NEVER if plan.ends is None else plan.ends

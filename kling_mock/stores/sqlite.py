@@ -94,7 +94,10 @@ class SqliteStore(MemoryStore):
 
     def _note_rows(self, rows: Iterable[tuple[int, Item]], calls: Iterable[int]) -> None:
         """Note the numbers of all rows of the file."""
-        self._numbers = {_KEYS[type(item)](item): number for number, item in rows}
+        self._numbers = {
+            item.record.id if type(item) is TaskState else _KEYS[type(item)](item): number
+            for number, item in rows
+        }
         self._next_number = max(self._numbers.values(), default=0) + 1
         self._call_numbers = deque(calls)
         self._next_call = self._call_numbers[-1] + 1 if self._call_numbers else 1
@@ -133,23 +136,16 @@ class SqliteStore(MemoryStore):
     def _save(self, change: Change, now: float) -> None:
         while len(self._call_numbers) > len(self._calls):
             self._calls_gone.append(self._call_numbers.popleft())
-        number = self._next_number
-        rows: list[Row] = []
-        new: dict[object, int] = {}
-        lines: list[bytes] = []
+        next_call = self._next_call
+        calls: list[Row] = []
         others: list[Record] = []
         for record in change.records:
-            if isinstance(record, CallRecord):
-                lines.append(encode(record))
+            if type(record) is CallRecord:
+                calls.append((next_call, encode(record)))
+                next_call += 1
             else:
                 others.append(record)
-        for key, item in self._changed_items(others, now).items():
-            known = self._numbers.get(key)
-            if known is None:
-                new[key] = known = number
-                number += 1
-            rows.append((known, encode(item)))
-        calls = list(enumerate(lines, self._next_call))
+        rows, new = self._changed_rows(others, now)
         gone = NOTHING_GONE
         rules = [key for key in _keys_of_dropped_rules(others) if key in self._numbers]
         if rules or self._dropped_of or len(self._gone) + len(self._calls_gone) >= REMOVED_AT_ONCE:
@@ -161,13 +157,13 @@ class SqliteStore(MemoryStore):
         for key in rules:
             del self._numbers[key]
         self._numbers.update(new)
-        self._next_number = number
-        self._call_numbers.extend([at for at, _ in calls])
-        self._next_call += len(calls)
+        self._next_number += len(new)
+        self._call_numbers.extend(range(self._next_call, next_call))
+        self._next_call = next_call
         self._drawn.clear()
 
-    def _changed_items(self, records: Sequence[Record], now: float) -> dict[object, Item]:
-        """The items of a change but calls, by key, as they will be after it."""
+    def _changed_rows(self, records: Sequence[Record], now: float) -> tuple[list[Row], dict[object, int]]:
+        """The rows of a change but calls, as they will be after it, and the numbers of those that are new."""
         items: dict[object, Item] = {}
         for account in self._dropped_of:
             items[AccountTotals, account] = self._usage.totals(account)
@@ -175,7 +171,14 @@ class SqliteStore(MemoryStore):
             items[Counter, name] = Counter(name, self._counters[name])
         for record in records:
             self._add_item(record, now, items)
-        return items
+        rows: list[Row] = []
+        new: dict[object, int] = {}
+        for key, item in items.items():
+            number = self._numbers.get(key)
+            if number is None:
+                new[key] = number = self._next_number + len(new)
+            rows.append((number, encode(item)))
+        return rows, new
 
     def _add_peaks(self, record: TaskRecord, now: float, items: dict[object, Item]) -> None:
         """Add the totals whose peak a new task raises."""

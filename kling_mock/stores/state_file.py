@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, Self
 from weakref import WeakSet
@@ -17,7 +17,7 @@ from weakref import WeakSet
 from kling_contracts.explained_error import ExplainedError
 from kling_contracts.redaction import escape_controls
 from kling_mock.stores import StateNotKept
-from kling_mock.stores.record_format import VERSION, Item, decode, encode, in_order
+from kling_mock.stores.record_format import VERSION, Item, decode, decode_present, encode, in_order
 
 Row = tuple[int, bytes]
 Table = Literal["rows", "calls"]
@@ -185,10 +185,8 @@ class StateFile:
         number = 0
         try:
             for number, line in self._execute(table.select):
-                item = decode(line)
-                if item is not None:
-                    numbers.append(number)
-                    items.append(item)
+                items.append(decode_present(line))
+                numbers.append(number)
         except sqlite3.Error as error:
             raise self._refused(_reason(error)) from error
         except (ValueError, TypeError) as error:
@@ -204,31 +202,39 @@ class StateFile:
 
         Raises StateNotKept if it fails; then nothing is written.
         """
-        if not calls and gone is NOTHING_GONE:  # one statement is one transaction
-            if rows:
-                self._try(lambda: self._insert(ROWS, rows))
-            return
-
-        def every() -> None:
+        connection = self._connected
+        try:
+            if gone is NOTHING_GONE and not (rows and calls):  # one statement is one transaction
+                _insert(connection, ROWS, rows)
+                _insert(connection, CALLS, calls)
+                return
+            connection.execute("BEGIN IMMEDIATE")
             if gone is not NOTHING_GONE:
                 for table, numbers in ((ROWS, gone.rows), (CALLS, gone.calls)):
-                    self._connected.executemany(table.delete, [(number,) for number in numbers])
-            if rows:
-                self._insert(ROWS, rows)
-            if calls:
-                self._insert(CALLS, calls)
-
-        self._try(lambda: self._in_transaction(every))
+                    connection.executemany(table.delete, [(number,) for number in numbers])
+            _insert(connection, ROWS, rows)
+            _insert(connection, CALLS, calls)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._not_written(error) from error
+        finally:
+            if connection.in_transaction:  # some failures have rolled back already
+                connection.execute("ROLLBACK")
 
     def replace(self, rows: Iterable[Row], calls: Iterable[Row]) -> None:
         """Replace all rows, in one transaction. Raises StateNotKept if it fails; then nothing changes."""
-
-        def every() -> None:
+        connection = self._connected
+        try:
+            connection.execute("BEGIN IMMEDIATE")
             for table, new in ((ROWS, rows), (CALLS, calls)):
-                self._execute(table.clear)
-                self._connected.executemany(table.insert, new)
-
-        self._try(lambda: self._in_transaction(every))
+                connection.execute(table.clear)
+                connection.executemany(table.insert, new)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._not_written(error) from error
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
     @property
     def _connected(self) -> sqlite3.Connection:
@@ -236,25 +242,8 @@ class StateFile:
             raise StateNotKept(f"state file {self._name}: it is closed; open it with a new Fake")
         return self._connection
 
-    def _insert(self, table: _Statements, rows: Sequence[Row]) -> None:
-        statement = table.insert + ",(?,?)" * (len(rows) - 1)
-        self._execute(statement, [value for row in rows for value in row])
-
-    def _in_transaction(self, write: Callable[[], None]) -> None:
-        self._execute("BEGIN IMMEDIATE")
-        try:
-            write()
-            self._execute("COMMIT")
-        except BaseException:
-            if self._connected.in_transaction:  # some failures have rolled back already
-                self._execute("ROLLBACK")
-            raise
-
-    def _try(self, write: Callable[[], None]) -> None:
-        try:
-            write()
-        except sqlite3.Error as error:
-            raise StateNotKept(f"state file {self._name}: not written: {_reason(error)}") from error
+    def _not_written(self, error: sqlite3.Error) -> StateNotKept:
+        return StateNotKept(f"state file {self._name}: not written: {_reason(error)}")
 
     def close(self) -> None:
         """Close the file; its log becomes part of it. Without effect if it is closed."""
@@ -272,6 +261,14 @@ class StateFile:
 
     def __del__(self) -> None:
         self.close()
+
+
+def _insert(connection: sqlite3.Connection, table: _Statements, rows: Sequence[Row]) -> None:
+    if len(rows) == 1:
+        connection.execute(table.insert, rows[0])
+    elif rows:
+        statement = table.insert + ",(?,?)" * (len(rows) - 1)
+        connection.execute(statement, [value for row in rows for value in row])
 
 
 def read_items(path: str | os.PathLike[str]) -> list[Item]:

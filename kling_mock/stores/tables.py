@@ -98,7 +98,7 @@ class Tables:
             now = self.clock.now()
             for task in tasks:
                 self._index(task)
-                self._usage.restore(task, now)
+            self._usage.restore(tasks, now)
 
     def _put(self, item: OtherItem) -> None:
         match item:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from kling_mock.plan import NEVER
 from kling_mock.records import TaskRecord, TaskState
@@ -123,23 +123,31 @@ class Usage:
         self._dropped[totals.account] = found.created, found.units = totals.dropped, totals.spent
         found.peak = totals.peak
 
-    def restore(self, state: TaskState, now: float) -> None:
-        """Count a task that was created earlier. It does not raise the peaks, which `begin` has set."""
-        record, ends = state.record, state.ends
-        units, images = record.units, 0
-        if ends <= now or self._expiry(record) <= now:
-            units -= self._returned(state)
-        else:
-            images = record.request.n
-            self._open[record.id] = state
-            if ends < NEVER:
-                heapq.heappush(self._ends, (ends, record.id))
-        if record.account not in self._accounts:
-            self._accounts[record.account] = _Totals()
-        for totals in (self._all, self._accounts[record.account]):
+    def restore(self, states: Sequence[TaskState], now: float) -> None:
+        """Count tasks that were created earlier. They do not raise the peaks, which `begin` has set."""
+        units = images = 0
+        for state in states:
+            record, ends = state.record, state.ends
+            totals = self._accounts.get(record.account)
+            if totals is None:
+                totals = self._accounts[record.account] = _Totals()
+            spent = record.units
+            if ends <= now or self._expiry(record) <= now:
+                spent -= self._returned(state)
+            else:
+                n = record.request.n
+                totals.unfinished += n
+                images += n
+                self._open[record.id] = state
+                if ends < NEVER:
+                    self._ends.append((ends, record.id))
             totals.created += 1
-            totals.units += units
-            totals.unfinished += images
+            totals.units += spent
+            units += spent
+        heapq.heapify(self._ends)
+        self._all.created += len(states)
+        self._all.units += units
+        self._all.unfinished += images
 
     def clear(self) -> None:
         self._all = _Totals()

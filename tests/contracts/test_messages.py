@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_contracts.messages import Envelope, MalformedMessage, ResultImage, TaskMessage, success_object
+from kling_contracts.messages import Envelope, MalformedMessage, ResultImage, TaskMessage
 from kling_contracts.vocabulary import TaskStatus
+from kling_contracts.wire_objects import success_object
 from tests.profiles import share
 
 words = st.text(min_size=1, max_size=20)

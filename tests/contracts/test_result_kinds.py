@@ -8,15 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_contracts.lifecycle import check_lifecycle
-from kling_contracts.messages import (
-    MalformedMessage,
-    ResultImage,
-    ResultMedia,
-    TaskMessage,
-    result_object,
-    task_object,
-)
+from kling_contracts.messages import MalformedMessage, ResultImage, ResultMedia, TaskMessage
 from kling_contracts.vocabulary import ResultKind, TaskStatus
+from kling_contracts.wire_objects import result_object, task_object
 from tests.profiles import share
 
 BORN = 1777385361501

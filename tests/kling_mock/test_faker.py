@@ -269,9 +269,9 @@ def test_limits_come_from_the_declaration(fake: KlingProvider) -> None:
     assert isinstance(subjects, PictureList)
     assert isinstance(model, Choice)
     five = replace(
-        subjects, minimum=replace(subjects.minimum, value=5), maximum=replace(subjects.maximum, value=5)
+        subjects, minimum=subjects.minimum._replace(value=5), maximum=subjects.maximum._replace(value=5)
     )
-    future = replace(model, options=replace(model.options, value=("kling-v9",)), required=True)
+    future = replace(model, options=model.options._replace(value=("kling-v9",)), required=True)
     body = fake.kling_request(replace(MULTI_IMAGE, fields=(five, future)))
     assert len(json.loads(json.dumps(body["subject_image_list"]))) == 5
     assert body["model_name"] == "kling-v9"

@@ -6,8 +6,8 @@ from itertools import product
 
 import msgspec
 
-from kling_contracts.messages import success_object
 from kling_contracts.vocabulary import ResultKind, TaskStatus
+from kling_contracts.wire_objects import success_object
 from kling_mock.plan import Plan, Transition
 from kling_mock.records import TaskRecord, TaskRequest
 from kling_mock.render import task_body, task_message

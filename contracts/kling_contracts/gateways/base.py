@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from typing import cast
+from typing import NamedTuple, cast
 
 from kling_contracts.gateways.refusals import Refusal, RefusalReason
 from kling_contracts.operations import Operation
@@ -14,8 +14,7 @@ from kling_contracts.suggestions import did_you_mean
 from kling_contracts.vocabulary import Source
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """A path of a gateway, and the operations that share it; `optional` ones must be enabled.
 
     The operation of a body is the first whose selector is a key of the body, else the one without a selector,

@@ -9,7 +9,7 @@ from kling_contracts.composite_fields import AnyField, ListOf, Nested
 from kling_contracts.fields import CallbackUrl, Choice, Flag, Integer, Number, Text
 from kling_contracts.image_fields import Picture, PictureList
 from kling_contracts.image_files import encoded, jpeg
-from kling_contracts.messages import TaskMessage, result_object, success_object, task_object
+from kling_contracts.messages import TaskMessage
 from kling_contracts.openapi.requests import Document
 from kling_contracts.operations import MULTI_IMAGE, Operation
 from kling_contracts.rules import Effect, ValidationResult
@@ -23,6 +23,7 @@ from kling_contracts.vocabulary import (
     ResultKind,
     TaskStatus,
 )
+from kling_contracts.wire_objects import result_object, success_object, task_object
 
 # The example of CometAPI's page has this URL four times.
 _PAGE_URL: Final = "https://filesystem.site/cdn/20250814/goDW44JIf6eSuxAS7TNringhWjO9kW.png"

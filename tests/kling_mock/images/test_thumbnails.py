@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from zlib import compress, crc32
 
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from kling_contracts.image_files import PictureHeader, encoded, read_header
