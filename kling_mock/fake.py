@@ -245,7 +245,7 @@ class Fake(RequestHandler):
         It sends callbacks as `sender` does, and follows the other processes with the same state.
         """
         sender = self.sender(on_attempt)
-        if self._in_loop is None:
+        if self.handle_async is None:
             return sender.run
         return partial(self._others.follow, cast("RedisStore", self._store), sender.run)
 
