@@ -101,20 +101,26 @@ def _decide(
 
 def _create(snapshot: Snapshot, command: Create, settings: Settings, request_id: str, again: int) -> Decision:
     asked, account = command.request, command.account
+    scripts = snapshot[SCRIPTS]
+    expect: tuple[Expect, ...] = (Expect(SCRIPTS, scripts.version),)
     external_id = asked.external_task_id
-    if external_id and snapshot[ExternalKey(account, external_id)] is not None:
-        return refuse_for(command, RefusalReason.DUPLICATE_ID, request_id, id=external_id)
+    if external_id:
+        key = ExternalKey(account, external_id)
+        if snapshot[key] is not None:
+            return refuse_for(command, RefusalReason.DUPLICATE_ID, request_id, id=external_id)
+        expect = (*expect, Expect(key, None))
     reserved = reserve(snapshot, command, settings)
     if isinstance(reserved, Shortage):
         return refuse_short(command, reserved, request_id)
-    match = snapshot[SCRIPTS].match(account, asked, snapshot.now, settings.seed, request_id)
+    match = scripts.match(account, asked, snapshot.now, settings.seed, request_id)
     trigger = None
     if settings.prompt_triggers and "[mock" in asked.prompt:
         trigger = _trigger(asked.prompt, match)
+    checked = expect, reserved, match
     if trigger is None:
-        return _accept(snapshot, command, settings, request_id, again, reserved, match)
+        return _accept(snapshot, command, settings, request_id, again, checked)
     noted = replace(command, notes=(trigger.note, *command.notes))
-    decision = _accept(snapshot, noted, settings, request_id, again, reserved, match, trigger.outcomes)
+    decision = _accept(snapshot, noted, settings, request_id, again, checked, trigger.outcomes)
     headers = (*decision.reply.headers, (TRIGGER_HEADER, trigger.note))
     return replace(decision, reply=replace(decision.reply, headers=headers))
 
@@ -135,14 +141,16 @@ def _accept(  # noqa: PLR0913, PLR0917 -- `_create`, with its intermediate resul
     settings: Settings,
     request_id: str,
     again: int,
-    reserved: Reservation,
-    match: Match | None,
+    checked: tuple[tuple[Expect, ...], Reservation, Match | None],
     outcomes: tuple[Outcome, ...] = (),
 ) -> Decision:
-    """The decision for a create that the checks have accepted, with the outcomes of its script."""
+    """The decision for a create that the checks have accepted, with the outcomes of its script.
+
+    `checked`: the preconditions of the checks, the reservation of limits, and the script that applies.
+    """
+    expect, reserved, match = checked
     asked, account = command.request, command.account
     script: int | None = None
-    expect: tuple[Expect, ...] = (Expect(SCRIPTS, snapshot[SCRIPTS].version),)
     used: tuple[Record, ...] = ()
     effects = CreateEffects(command.failure, settings.pace)
     if match is not None:
@@ -177,9 +185,6 @@ def _accept(  # noqa: PLR0913, PLR0917 -- `_create`, with its intermediate resul
     # The number of creates also guards concurrency and balance, since only creates consume those.
     own = (Expect(AccountKey(account), record.number - 1), Expect(TaskKey(record.id), None))
     expect = (*own, *reserved.expect, *expect)
-    external_id = asked.external_task_id
-    if external_id:
-        expect = (*expect, Expect(ExternalKey(account, external_id), None))
     records = (NewTask(record, plan), *reserved.records, *used)
     if settings.callback_faults and not faults:
         faults = _early_callback(record, settings)

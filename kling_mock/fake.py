@@ -245,7 +245,7 @@ class Fake(RequestHandler):
         make after this call.
         """
         sender = self.sender(on_attempt)
-        if self._in_loop is None:
+        if self.handle_async is None:
             return sender.run
         return self._others.following(cast("RedisStore", self._store), sender.run)
 

@@ -32,7 +32,7 @@ SECRET_HEADERS: Final = frozenset(
 
 
 class HeaderFacts(Struct, frozen=True):
-    """The first `host`, every `authorization`, the first `content-encoding`, and the headers to keep.
+    """The first `host`, `origin` and `content-encoding`, every `authorization`, and the headers to keep.
 
     `kept` are those without credentials, `size` is their size in bytes with `HEADER_OVERHEAD` for each.
     """
@@ -40,6 +40,7 @@ class HeaderFacts(Struct, frozen=True):
     host: str
     authorization: tuple[str, ...]
     encoding: str | None
+    origin: str | None
     kept: Headers
     size: int
 
@@ -61,6 +62,7 @@ def _read(headers: Headers) -> HeaderFacts:
         first.get("host", ""),
         tuple([value for name, value in headers if name == "authorization"]),
         first.get("content-encoding"),
+        first.get("origin"),
         kept,
         sum([len(name) + len(value) + HEADER_OVERHEAD for name, value in kept]),
     )

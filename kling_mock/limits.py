@@ -44,11 +44,13 @@ def limit_keys(command: Command, settings: Settings) -> tuple[Key[Any], ...]:
     if type(command) is Query:
         if settings.poll_rate is None and settings.poll_rate_total is None:
             return ()
-    elif not isinstance(command, Create) or not _limits_creates(settings):
+        return _window_keys(command, settings)
+    if not isinstance(command, Create):
         return ()
-    windows = tuple(key for _, _, key in _windows(command, settings))
-    totals = isinstance(command, Create) and _limits_total(settings)
-    return (*windows, AccountKey(None)) if totals else windows
+    totals = (AccountKey(None),) if _limits_total(settings) else ()
+    if settings.rate is None and settings.rate_total is None:
+        return totals
+    return (*_window_keys(command, settings), *totals)
 
 
 def reserve(snapshot: Snapshot, command: Create | Query, settings: Settings) -> Shortage | Reservation:
@@ -88,6 +90,10 @@ def _limits_creates(settings: Settings) -> bool:
 
 def _limits_total(settings: Settings) -> bool:
     return settings.slots_total is not None or settings.balance_total is not None
+
+
+def _window_keys(command: Create | Query, settings: Settings) -> tuple[WindowKey, ...]:
+    return tuple([key for _, _, key in _windows(command, settings)])
 
 
 def _windows(command: Create | Query, settings: Settings) -> list[tuple[str, Rate, WindowKey]]:

@@ -35,7 +35,12 @@ class RequestHandler(FakeView):
         dispatcher = CallbackDispatcher(store, settings, self._problems.append)
         notifier = ChangeNotifier(store.clock, dispatcher.settle, dispatcher.wake)
         super().__init__(store, settings, dispatcher, notifier)
-        self._in_loop: Callable[[], AsyncRedisStore] | None = getattr(store, "in_loop", None)
+        in_loop: Callable[[], AsyncRedisStore] | None = getattr(store, "in_loop", None)
+        # `handle` for an event loop of asyncio, if the store does I/O; otherwise None. It fetches no
+        # pictures, whatever the setting `fetch_images`.
+        self.handle_async: Callable[[Request], Coroutine[Any, Any, Reply]] | None = (
+            None if in_loop is None else partial(self._handle_async, in_loop)
+        )
         self._others = OtherProcesses(dispatcher, notifier, self._problems.append)
         self._draw = lru_cache(maxsize=PICTURES_CACHED)(_draw)
         self._listeners: list[Callable[[CallRecord], None]] = [
@@ -53,14 +58,6 @@ class RequestHandler(FakeView):
         except Exception as problem:  # noqa: BLE001 -- the client must get a reply; check() raises the error
             answered = self._answer_problem(request, problem)
         return self._announced(answered)
-
-    @property
-    def handle_async(self) -> Callable[[Request], Coroutine[Any, Any, Reply]] | None:
-        """`handle` for an event loop of asyncio, if the store does I/O; otherwise None.
-
-        It fetches no pictures, whatever the setting `fetch_images`.
-        """
-        return None if self._in_loop is None else partial(self._handle_async, self._in_loop)
 
     async def _handle_async(self, in_loop: Callable[[], AsyncRedisStore], request: Request) -> Reply:
         try:

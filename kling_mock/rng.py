@@ -40,7 +40,7 @@ def uuid_at(seed: int, number: int, *what: str) -> str:
     return _uuids(seed, number // BLOCK, what)[number % BLOCK]
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=256)
 def _bits(seed: int, block: int, what: tuple[str, ...]) -> tuple[int, ...]:
     return unpack(f">{BLOCK}Q", shake_128(_spelling(seed, (*what, block))).digest(8 * BLOCK))
 

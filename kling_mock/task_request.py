@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
+from operator import attrgetter
 from sys import getsizeof
 from typing import Any, Final, cast
 
@@ -18,6 +19,7 @@ TEXT_BYTES: Final = 49
 # Larger bodies have inline pictures, as a rule, which are not kept.
 PLAIN_BODY: Final = 4_096
 _FLAT: Final = frozenset({type(None), str, int, float, bool})
+_thumbnail: Final = attrgetter("thumbnail")
 
 
 class PictureRecord(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -49,7 +51,7 @@ class TaskRequest(Struct, frozen=True, gc=False, omit_defaults=True):
     """
 
     names: tuple[str, ...]
-    items: tuple[object, ...]
+    items: tuple[Any, ...]
     pictures: tuple[PictureRecord, ...]
     watermark: bool = False
 
@@ -112,7 +114,10 @@ class TaskRequest(Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def external_task_id(self) -> str | None:
-        value: str | None = self.get("external_task_id")
+        try:  # as `get`, without a call: every request needs it
+            value: str | None = self.items[self.names.index("external_task_id")]
+        except ValueError:
+            return None
         return value
 
     @property
@@ -133,13 +138,10 @@ def size_bound(request: TaskRequest, body: bytes) -> int:
         or not body.isascii()
         or b"\\" in body
         or not _FLAT.issuperset(map(type, items))
+        or any(map(_thumbnail, pictures))
     ):
         return request.size
-    size = len(body) + TEXT_BYTES * len(items) + PART_BYTES * (1 + len(pictures))
-    for picture in pictures:
-        if picture.thumbnail is not None:
-            size += len(picture.thumbnail)
-    return size
+    return len(body) + TEXT_BYTES * len(items) + PART_BYTES * (1 + len(pictures))
 
 
 def _deep_size(value: object) -> int:

@@ -106,7 +106,7 @@ LIBRARIES = {
     "kling_mock.doors.limits": {"msgspec"},
     "kling_mock.doors.workers": {"trio"},  # under trio only, whose threads answer heavy requests
     "kling_mock.doors.connection": {"uvicorn"},
-    "kling_mock.doors.request_parser": {"httptools"},
+    "kling_mock.doors.request_parser": {"httptools", "msgspec"},
     "kling_mock.doors.server": {"uvicorn"},
     "kling_mock.images.draw": {"PIL"},
     "kling_mock.images.fonts": {"PIL"},

@@ -14,7 +14,7 @@ from kling_mock.callbacks.policy import refusal, without_secrets
 from kling_mock.callbacks.queue import DeliveryQueue, PendingDelivery, attempt_of
 from kling_mock.control import dropped, record_attempt
 from kling_mock.plan import NEVER
-from kling_mock.records import EDITED, REDELIVERED, AttemptRecord, CallRecord
+from kling_mock.records import EDITED, REDELIVERED, AttemptRecord
 from kling_mock.rng import draw_bits
 from kling_mock.setting_types import Reach
 from kling_mock.settings import Settings
@@ -41,6 +41,7 @@ class CallbackDispatcher:
         self._replaced: list[ConnectedReceiver] = []
         self._store = store
         self._queue = DeliveryQueue(store, settings)
+        self.concerns = self._queue.concerns  # whether a call may make a callback of its task due
         self._settings = settings
         self._report = report
         self._busy = threading.Lock()
@@ -94,10 +95,6 @@ class CallbackDispatcher:
                 self._close_replaced()
             finally:
                 self._busy.release()
-
-    def concerns(self, call: CallRecord) -> bool:
-        """Whether a call may make a callback of its task due."""
-        return self._queue.concerns(call)
 
     def settle_other(self, task_id: str, *, created: bool) -> None:
         """As `settle`, after another process has answered a call about a task with a callback."""

@@ -28,6 +28,7 @@ from kling_mock.doors.origins import (
     with_cors,
 )
 from kling_mock.doors.workers import Workers, in_asyncio, outcome_of
+from kling_mock.header_facts import header_facts
 from kling_mock.http import Headers, Reply, Request
 from kling_mock.images.urls import locate
 from kling_mock.settings import Settings
@@ -172,7 +173,7 @@ class ASGIApp:
         """The reply of the fake, the index page, or the reply to a preflight; with CORS headers."""
         if wants_index(request):
             return self._with_cors(fake, request, lambda: index_reply(request, fake.settings))
-        if request.header("origin") is None:
+        if header_facts(request.headers).origin is None:
             return fake.handle(request)
         return self._with_cors(fake, request, lambda: fake.handle(request))
 
@@ -180,7 +181,7 @@ class ASGIApp:
         self, fake: Answering, handle: Callable[[Request], Coroutine[Any, Any, Reply]], request: Request
     ) -> Reply:
         """As `reply`, with a store that does I/O."""
-        origin = request.header("origin")
+        origin = header_facts(request.headers).origin
         if wants_index(request) or (origin is not None and is_preflight(request)):
             return self.reply(fake, request)
         reply = await handle(request)
@@ -189,7 +190,7 @@ class ASGIApp:
         return with_cors(reply, fake.settings.cors, origin)
 
     def _with_cors(self, fake: Answering, request: Request, answer: Callable[[], Reply]) -> Reply:
-        origin, policy = request.header("origin"), fake.settings.cors
+        origin, policy = header_facts(request.headers).origin, fake.settings.cors
         if origin is None or is_control(request.path):
             return answer()
         if is_preflight(request):

@@ -100,11 +100,11 @@ class ASGIExchange:
         # The connection sets these two headers itself.
         framing = (b"connection", b"transfer-encoding")
         closes = any(name == b"connection" and b"close" in value.lower() for name, value in fields)
-        if self._incoming.method == "HEAD" or status in (204, 304):
+        if self._incoming.head.method == "HEAD" or status in (204, 304):
             self._left = 0
         elif declared is not None:
             self._left = int(declared)
-        elif self._incoming.http10:
+        elif self._incoming.head.http10:
             closes = True
         else:
             self._chunked = True
@@ -124,7 +124,7 @@ class ASGIExchange:
         )
 
     def _write_body(self, body: bytes, *, more: bool) -> None:
-        if self._incoming.method == "HEAD":
+        if self._incoming.head.method == "HEAD":
             body = b""
         if self._left is not None:
             if len(body) > self._left or (not more and len(body) < self._left):
@@ -145,17 +145,18 @@ class ASGIExchange:
 def scope_of(
     incoming: Incoming, scheme: str, server: tuple[str, int | None] | None, client: tuple[str, int] | None
 ) -> Scope:
+    head = incoming.head
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.0" if incoming.http10 else "1.1",
-        "method": incoming.method,
+        "http_version": "1.0" if head.http10 else "1.1",
+        "method": head.method,
         "scheme": scheme,
-        "path": unquote(incoming.path),
-        "raw_path": incoming.path.encode("ascii"),
-        "query_string": incoming.query.encode("ascii"),
+        "path": unquote(head.path),
+        "raw_path": head.path.encode("ascii"),
+        "query_string": head.query.encode("ascii"),
         "root_path": "",
-        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in incoming.headers],
+        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in head.headers],
         "server": server,
         "client": client,
         "state": {},

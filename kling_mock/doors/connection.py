@@ -74,6 +74,7 @@ class Connection(asyncio.Protocol):
         self._state.connections.add(self)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
         info = transport.get_extra_info
         self._tls = info("sslcontext") is not None
+        self._scheme = "https" if self._tls else "http"
         self._server = address_in(info("sockname"))
         self._client = address_in(info("peername"))
         self._deadlines.idle()
@@ -98,7 +99,7 @@ class Connection(asyncio.Protocol):
         if self._queue:
             self._pump()
         else:
-            if len(data) >= self._limits.turn_bytes and self._parser.head is not None:
+            if len(data) >= self._limits.turn_bytes and self._parser.incoming is not None:
                 self._yield_turn()
             self._set_reading()
         if not self._stream.closing:
@@ -148,9 +149,9 @@ class Connection(asyncio.Protocol):
 
     # -- requests
 
-    def _on_head(self, head: Incoming) -> int:
+    def _on_head(self, incoming: Incoming) -> int:
         """Assign the request to the current fake, and return its body cap."""
-        fake = head.tag = None if self._direct is None else self._direct.fake
+        fake = incoming.tag = None if self._direct is None else self._direct.fake
         return BODY_MAXIMUM.value if fake is None else fake.settings.body_cap
 
     def _on_expect(self) -> None:
@@ -179,7 +180,8 @@ class Connection(asyncio.Protocol):
             turn -= 1
             item = queue.popleft()
             if isinstance(item, BadRequest):
-                self._write(Reply(item.status, (TEXT,), f"{item}\n".encode()), head=False, keep_alive=False)
+                refusal = Reply(item.status, (TEXT,), f"{item}\n".encode())
+                self.transport.write(reply_bytes(refusal, self._date(), head=False, close=True))
                 self._linger()
             else:
                 self._begin(item)
@@ -207,21 +209,20 @@ class Connection(asyncio.Protocol):
         self._go_on()
 
     def _begin(self, incoming: Incoming) -> None:
-        fake = cast("Answering | None", incoming.tag)
-        direct = self._direct
-        host = incoming.host
-        if self._guarded and not is_served(host, None if fake is None else fake.settings.base_url):
+        fake: Answering | None = incoming.tag
+        settings = None if fake is None else fake.settings
+        head, direct = incoming.head, self._direct
+        if self._guarded and not is_served(head.host, None if settings is None else settings.base_url):
             if direct is not None:
-                direct.note(f"Host {host[:100]!a} refused; --public-url URL serves other hosts")
-            self._respond(incoming, refuse_host(host))
-        elif direct is None or fake is None or is_control(incoming.path):
+                direct.note(f"Host {head.host[:100]!a} refused; --public-url URL serves other hosts")
+            self._respond(incoming, refuse_host(head.host))
+        elif direct is None or fake is None or settings is None or is_control(head.path):
             self._run_app(incoming)
         elif fake.handle_async is not None:
             self._await_reply(incoming, direct.answer(fake, self._request(incoming, b""), incoming.body))
+        elif not is_heavy(head.path, incoming.size, settings):
+            self._respond(incoming, direct.reply(fake, self._request(incoming, bytes(incoming.body))))
         else:
-            if not is_heavy(incoming.path, incoming.size, fake.settings):
-                self._respond(incoming, direct.reply(fake, self._request(incoming, bytes(incoming.body))))
-                return
             self._busy = True
             # The body is not copied here: copying 84 MB would stall the event loop.
             request, call = self._request(incoming, b""), self._loop.call_soon_threadsafe
@@ -240,23 +241,15 @@ class Connection(asyncio.Protocol):
         self._state.tasks.add(task)
         task.add_done_callback(self._state.tasks.discard)
 
-    def _scheme(self, incoming: Incoming) -> str:
-        return incoming.scheme or ("https" if self._tls else "http")
-
     def _request(self, incoming: Incoming, body: bytes) -> Request:
-        return Request(
-            incoming.method,
-            incoming.path,
-            incoming.query,
-            incoming.headers,
-            body,
-            f"{self._scheme(incoming)}://{incoming.host or address_of(self._server)}",
-            incoming.size,
-        )
+        head = incoming.head
+        origin = f"{head.scheme or self._scheme}://{head.host or address_of(self._server)}"
+        return Request(head.method, head.path, head.query, head.headers, body, origin, incoming.size)
 
     def _run_app(self, incoming: Incoming) -> None:
         self._busy = True
-        scope = scope_of(incoming, self._scheme(incoming), self._server, cast("Any", self._client))
+        scheme = incoming.head.scheme or self._scheme
+        scope = scope_of(incoming, scheme, self._server, self._client)
         if not self._guarded:
             scope["extensions"] = {REACHABLE: {}}
         exchange = ASGIExchange(self._stream, incoming, scope, self._date(), self._exchange_done)
@@ -298,14 +291,15 @@ class Connection(asyncio.Protocol):
             self._deliver(incoming, reply, reply.delivery)
             return
         keep_alive = incoming.keep_alive and not self._stopping
-        self._write(reply, head=incoming.method == "HEAD", keep_alive=keep_alive)
+        head = incoming.head.method == "HEAD"
+        self.transport.write(reply_bytes(reply, self._date(), head=head, close=not keep_alive))
         if not keep_alive:
             self._end(incoming)
 
     def _deliver(self, incoming: Incoming, reply: Reply, delivery: Delivery) -> None:
         """Send a reply in a task; later requests wait for it."""
         self._busy = True
-        bodiless = incoming.method == "HEAD" or reply.status in BODILESS
+        bodiless = incoming.head.method == "HEAD" or reply.status in BODILESS
 
         def head() -> bytes:
             size = len(reply.body)
@@ -328,9 +322,6 @@ class Connection(asyncio.Protocol):
 
         exchange = SocketDelivery(self._stream, reply, delivery, head, bodiless=bodiless)
         self._follow(exchange, exchange.start(self._loop, done))
-
-    def _write(self, reply: Reply, *, head: bool, keep_alive: bool) -> None:
-        self.transport.write(reply_bytes(reply, self._date(), head=head, close=not keep_alive))
 
     def _date(self) -> bytes:
         """The header `date`, which uvicorn replaces once a second."""
@@ -377,7 +368,7 @@ class Connection(asyncio.Protocol):
             self._deadlines.replying()
         elif self._parser.in_head:
             self._deadlines.reading_head(received=received)
-        elif self._parser.head is None:
+        elif self._parser.incoming is None:
             self._deadlines.idle()
         else:
             self._deadlines.reading_body()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import lru_cache, partial
-from itertools import starmap
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import httpx
@@ -18,12 +17,13 @@ from kling_mock.doors.httpx_delivery import (
     wait,
     wait_async,
 )
-from kling_mock.http import Reply, Request
+from kling_mock.http import Headers, Reply, Request
 
 if TYPE_CHECKING:
     import httpx2
 
 Handle = Callable[[Request], Reply]
+_ILLEGAL: Final = frozenset(b"\0\n\v\f\r")
 
 
 def _modules() -> tuple[Any, ...]:
@@ -62,6 +62,7 @@ class _Library(NamedTuple):
 
     module: Any
     response: Callable[..., Any]
+    headers: Callable[[Headers], Any]
     stream: Callable[[bytes], object]
     delivered_stream: Callable[[bytes, Delivery, float | None], object]
     not_read: type[Exception]
@@ -96,6 +97,8 @@ def _library(module: Any) -> _Library:
     return _Library(
         module,
         module.Response,
+        # Responses copy the list of a `Headers`; most replies have the headers of an earlier one.
+        lru_cache(maxsize=64)(module.Headers),
         ReplyStream,
         DeliveredStream,
         module.RequestNotRead,
@@ -167,24 +170,24 @@ def read_request(
     illegal: Callable[[str], Exception],
 ) -> Request:
     """A request from its parts in bytes. Raises `illegal` for a header value that cannot be sent."""
-    pairs = tuple(starmap(_header, raw_headers))
-    # Both libraries refuse these over HTTP/1.1, for example a key that ends with a line feed.
-    headers = tuple(filter(None, pairs))
-    if len(headers) < len(pairs):
-        value = next(value for name, value in raw_headers if _header(name, value) is None)
-        raise illegal(f"Illegal header value {value!r}")
+    headers = _read_headers(tuple(raw_headers))
+    if isinstance(headers, bytes):
+        raise illegal(f"Illegal header value {headers!r}")
     path, _, query = target.decode("latin-1").partition("?")
     return Request(method, path, query, headers, content)
 
 
-# Clients repeat most headers.
-@lru_cache(maxsize=256)
-def _header(name: bytes, value: bytes) -> tuple[str, str] | None:
-    """Name and value of a header as text; None for a value that cannot be sent."""
-    text = value.decode("latin-1")
-    if value != value.strip() or any(character in text for character in "\0\n\v\f\r"):
-        return None
-    return name.decode("latin-1").lower(), text
+# Clients repeat their headers.
+@lru_cache(maxsize=64)
+def _read_headers(raw: tuple[tuple[bytes, bytes], ...]) -> Headers | bytes:
+    """The headers as text, or the first value that cannot be sent.
+
+    Both libraries refuse such a value over HTTP/1.1, for example a key that ends with a line feed.
+    """
+    for _, value in raw:
+        if value != value.strip() or not _ILLEGAL.isdisjoint(value):
+            return value
+    return tuple([(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in raw])
 
 
 def _response(library: _Library, reply: Reply, request: Any) -> Any:
@@ -194,7 +197,7 @@ def _response(library: _Library, reply: Reply, request: Any) -> Any:
         stream = library.stream(reply.body)
     else:
         stream = library.delivered_stream(reply.body, reply.delivery, read_timeout(request.extensions))
-    return library.response(reply.status, headers=reply.framed_headers, stream=stream)
+    return library.response(reply.status, headers=library.headers(reply.framed_headers), stream=stream)
 
 
 class FakeTransport(_Transport):

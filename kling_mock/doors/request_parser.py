@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, TypeAlias
 
 import httptools
+from msgspec import Struct
 
 from kling_mock.doors.limits import DRAINED_CAPS, Limits, read_length
 from kling_mock.doors.origins import parse_host
+from kling_mock.http import Headers
 
 SCHEMES: Final = frozenset({"http", "https"})
 # Header fields that only offer an upgrade, and are removed with it.
@@ -25,51 +27,40 @@ class BadRequest(Exception):
         self.status = status
 
 
-class HeadFields(NamedTuple):
-    """The header fields of a request, decoded, and the values of those that the connection uses."""
+class Head(Struct, frozen=True):
+    """A request line and its header fields, decoded, with the values that the connection uses.
 
-    headers: tuple[tuple[str, str], ...] = ()
-    host: str | None = None
-    scheme: str | None = None
-    declared: int = 0  # Content-Length
-    continues: bool = False  # the client waits for a `100 Continue`
+    `host` is valid, or empty; `scheme` is that of `X-Forwarded-Proto` or None; `declared` is the
+    Content-Length; `continues`: the client waits for a `100 Continue`.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    host: str
+    scheme: str | None
+    declared: int
+    continues: bool
+    http10: bool
+    keep_alive: bool
 
 
-class Incoming:
+class Incoming(Struct):
     """A request: its head, and its body once it is complete.
 
-    `host` is valid, or empty; `scheme` is that of `X-Forwarded-Proto` or None.
     `body` is empty if it is over the cap; `size` is its length in any case. `tag` is free for the caller.
     """
 
-    __slots__ = (
-        "body",
-        "continues",
-        "headers",
-        "host",
-        "http10",
-        "keep_alive",
-        "method",
-        "path",
-        "query",
-        "scheme",
-        "size",
-        "tag",
-    )
+    head: Head
+    keep_alive: bool
+    body: bytes | bytearray = b""
+    size: int = 0
+    tag: Any = None
 
-    def __init__(self, method: str, path: str, query: str, fields: HeadFields, *, http10: bool) -> None:
-        self.method = method
-        self.path = path
-        self.query = query
-        self.headers = fields.headers
-        self.host = fields.host or ""
-        self.scheme = fields.scheme
-        self.http10 = http10
-        self.keep_alive = True
-        self.continues = fields.continues
-        self.body: bytes | bytearray = b""
-        self.size = 0
-        self.tag: object = None
+
+# Method, HTTP version, target and header fields, as the client has sent them.
+_RawHead: TypeAlias = tuple[bytes, str, bytes, list[tuple[bytes, bytes]]]
 
 
 class RequestParser:
@@ -94,13 +85,13 @@ class RequestParser:
         self._refusal: BadRequest | None = None
         self._cap = 0
         self._fields: list[tuple[bytes, bytes]] = []
-        # Of the request before: most clients repeat the fields on a connection.
-        self._read: tuple[list[tuple[bytes, bytes]], HeadFields] = ([], HeadFields())
+        # Of the request before: most clients repeat heads on a connection.
+        self._read: tuple[_RawHead, Head] | None = None
         self._url = b""
         self._fed = 0  # bytes of the current call of `feed`
         self._raw_bytes = 0  # of the request, without those in the first read
         self._head_bytes = 0  # at least the size of the head
-        self.head: Incoming | None = None  # of the request whose body is being read
+        self.incoming: Incoming | None = None  # the request whose body is being read
         self.in_head = False
         self.finished = False  # no further request is read from this connection
 
@@ -126,11 +117,11 @@ class RequestParser:
                     return
                 self.finished = True
                 raise self._refusal or BadRequest(400, "not a valid HTTP/1.1 request") from None
-            head = self.head
-            if head is not None and self._raw_bytes > self._cap * DRAINED_CAPS + FRAMING_BYTES:
-                head.size = self._raw_bytes
-                head.body = b""
-                self._last(head)
+            incoming = self.incoming
+            if incoming is not None and self._raw_bytes > self._cap * DRAINED_CAPS + FRAMING_BYTES:
+                incoming.size = self._raw_bytes
+                incoming.body = b""
+                self._last(incoming)
             if self.in_head and self._raw_bytes > self._limits.target_bytes + self._limits.header_bytes:
                 self.finished = True
                 raise self._too_large()
@@ -147,7 +138,8 @@ class RequestParser:
         return self._refusal
 
     def _head_without_upgrade(self) -> bytes:
-        lines = [b"%b %b HTTP/%b" % (self._parser.get_method(), self._url, self._version)]
+        parser = self._parser
+        lines = [b"%b %b HTTP/%b" % (parser.get_method(), self._url, parser.get_http_version().encode())]
         for name, value in self._fields:
             lower = name.lower()
             if lower == b"connection":
@@ -167,7 +159,7 @@ class RequestParser:
         self._url = b""
         self._raw_bytes = 0
         self._head_bytes = self._fed
-        self.head = None
+        self.incoming = None
         self.in_head = True
 
     def on_url(self, url: bytes) -> None:
@@ -184,22 +176,24 @@ class RequestParser:
             raise self._refuse(431, f"trailers: at most {self._limits.header_count}")
 
     def on_headers_complete(self) -> None:
-        parser = self._parser
-        self._version = parser.get_http_version().encode()
-        if parser.get_method() == b"CONNECT":
-            raise self._refuse(400, "CONNECT: this server is not a proxy")
-        if parser.should_upgrade():
-            return
-        self._check_size()
+        parser, read = self._parser, self._read
+        raw = parser.get_method(), parser.get_http_version(), self._url, self._fields
+        if read is None or raw != read[0]:
+            if raw[0] == b"CONNECT":
+                raise self._refuse(400, "CONNECT: this server is not a proxy")
+            if parser.should_upgrade():
+                return
+            self._check_size()
+            read = self._read = raw, self._read_head(raw)
         self.in_head = False
         self._trailers = 0
-        head = self.head = self._read_head()
-        head.keep_alive = parser.should_keep_alive() and not head.http10
-        self._cap = self._on_head(head)
-        expected = self._read[1].declared
-        if expected > self._cap * DRAINED_CAPS or (head.continues and expected > self._cap):
-            head.size = expected
-            self._last(head)
+        head = read[1]
+        incoming = self.incoming = Incoming(head, head.keep_alive)
+        cap = self._cap = self._on_head(incoming)
+        expected = head.declared
+        if expected > cap * DRAINED_CAPS or (head.continues and expected > cap):
+            incoming.size = expected
+            self._last(incoming)
         elif head.continues:
             self._on_expect()
 
@@ -214,51 +208,41 @@ class RequestParser:
             raise self._refusal
 
     def on_body(self, piece: bytes) -> None:
-        head = self.head
-        if head is None:
+        incoming = self.incoming
+        if incoming is None:
             return
-        size = head.size = head.size + len(piece)
+        size = incoming.size = incoming.size + len(piece)
         if size > self._cap:
-            head.body = b""
+            incoming.body = b""
             if size > self._cap * DRAINED_CAPS:
-                self._last(head)
-        elif not head.body:
-            head.body = piece
-        elif isinstance(head.body, bytes):
-            head.body = bytearray(head.body + piece)
+                self._last(incoming)
+        elif not incoming.body:
+            incoming.body = piece
+        elif isinstance(incoming.body, bytes):
+            incoming.body = bytearray(incoming.body + piece)
         else:
-            head.body += piece
+            incoming.body += piece
 
     def on_message_complete(self) -> None:
-        head = self.head
-        if head is None:  # the end of a head that offers an upgrade
+        incoming = self.incoming
+        if incoming is None:  # the end of a head that offers an upgrade
             return
-        self.head = None
-        if not head.keep_alive:
+        self.incoming = None
+        if not incoming.keep_alive:
             self.finished = True
-        self._on_request(head)
+        self._on_request(incoming)
 
-    def _last(self, head: Incoming) -> None:
+    def _last(self, incoming: Incoming) -> None:
         """Emit a request whose body is not read to its end, so that no request after it can be parsed."""
-        head.keep_alive = False
-        self.head = None
+        incoming.keep_alive = False
+        self.incoming = None
         self.finished = True
-        self._on_request(head)
+        self._on_request(incoming)
 
-    def _read_head(self) -> Incoming:
-        path, query = self._split_target()
-        http10 = self._version != b"1.1"
-        if self._fields != self._read[0]:
-            self._read = self._fields, self._read_fields()
-        fields = self._read[1]
-        if fields.host is None and not http10:
-            raise self._refuse(400, "Host: required in HTTP/1.1")
-        return Incoming(self._parser.get_method().decode("ascii"), path, query, fields, http10=http10)
-
-    def _read_fields(self) -> HeadFields:
-        headers = tuple(
-            [(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in self._fields]
-        )
+    def _read_head(self, raw: _RawHead) -> Head:
+        method, version, target, fields = raw
+        path, query = self._split_target(target)
+        headers = tuple([(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in fields])
         host: str | None = None
         scheme: str | None = None
         declared, continues = 0, False
@@ -267,9 +251,7 @@ class RequestParser:
                 case "host":
                     if host is not None:
                         raise self._refuse(400, "Host: more than one")
-                    host = value.strip()
-                    if host and parse_host(host) is None:
-                        raise self._refuse(400, "Host: not a valid name or address with a port up to 65535")
+                    host = self._read_host(value)
                 case "content-length":
                     declared = read_length(value)
                 case "transfer-encoding":
@@ -282,13 +264,24 @@ class RequestParser:
                     scheme = first if first in SCHEMES else None
                 case _:
                     pass
-        return HeadFields(headers, host, scheme, declared, continues)
+        http10 = version != "1.1"
+        if host is None and not http10:
+            raise self._refuse(400, "Host: required in HTTP/1.1")
+        keep_alive = self._parser.should_keep_alive() and not http10
+        text = method.decode("ascii")
+        return Head(text, path, query, headers, host or "", scheme, declared, continues, http10, keep_alive)
 
-    def _split_target(self) -> tuple[str, str]:
+    def _read_host(self, value: str) -> str:
+        host = value.strip()
+        if host and parse_host(host) is None:
+            raise self._refuse(400, "Host: not a valid name or address with a port up to 65535")
+        return host
+
+    def _split_target(self, raw: bytes) -> tuple[str, str]:
         try:
-            target = self._url.decode("ascii")
+            target = raw.decode("ascii")
             if not target.startswith(("/", "*")):
-                parsed = httptools.parse_url(self._url)
+                parsed = httptools.parse_url(raw)
                 path = (parsed.path or b"/").decode("ascii")
                 return path, (parsed.query or b"").decode("ascii")
         except (UnicodeDecodeError, httptools.HttpParserError):

@@ -43,6 +43,7 @@ def reply_bytes(reply: Reply, date: bytes, *, head: bool, close: bool) -> bytes:
         if any(name == b"date" for name, _ in encoded):  # by the fake's clock
             date = b""
     size = len(reply.body) if reply.delivery is None else reply.length
-    length = b"" if reply.status in BODILESS else b"content-length: %d\r\n" % size
-    body = b"" if head or reply.status in BODILESS else reply.body
+    bodiless = reply.status in BODILESS
+    length = b"" if bodiless else b"content-length: %d\r\n" % size
+    body = b"" if head or bodiless else reply.body
     return b"".join((start, date, length, CLOSE if close else b"", b"\r\n", body))

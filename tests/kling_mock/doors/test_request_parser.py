@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from kling_mock.doors.limits import Limits
-from kling_mock.doors.request_parser import BadRequest, Incoming, RequestParser
+from kling_mock.doors.request_parser import BadRequest, Head, Incoming, RequestParser
 from tests.kling_mock.doors.raw_client import CREATE, KEY
 from tests.kling_mock.doors.served_fakes import RawServer, serving
 
@@ -265,3 +265,30 @@ def test_the_parser_reads_the_same_however_it_is_cut(good_body: bytes) -> None:
             client.send(data[cut:])
             assert client.read().status == 200
     assert len(fake.tasks) == len(cuts)
+
+
+def test_a_repeated_head_is_read_once_and_any_other_anew() -> None:
+    """Counterexample to a parser that compares too little: heads that differ in one part, each sent twice."""
+    heads = [
+        f"{line}\r\n{fields}\r\n\r\n".encode()
+        for line in ("GET /a?b=1 HTTP/1.1", "PUT /a?b=1 HTTP/1.1", "GET /a?b=2 HTTP/1.1", "GET /c HTTP/1.1")
+        for fields in (
+            "Host: localhost",
+            "host: localhost",
+            "Host: 127.0.0.1",
+            "Host: localhost\r\nX-Forwarded-Proto: https",
+            "Host: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade",
+        )
+    ]
+
+    def read(*sent: bytes) -> list[Head]:
+        seen: list[Incoming] = []
+        parser = RequestParser(Limits(), lambda _: 1, lambda: None, seen.append)
+        for data in sent:
+            parser.feed(data)
+        return [each.head for each in seen]
+
+    found = read(*[head for head in heads for _ in range(2)])
+    assert found == [each for head in heads for each in read(head) * 2]
+    assert all(first is second for first, second in zip(found[::2], found[1::2], strict=True))
+    assert len(set(found)) == 12  # a name in capitals and a removed offer make no difference
