@@ -293,6 +293,19 @@ def test_the_control_api_is_imported_for_its_first_request() -> None:
     assert found == {("kling_mock.doors.asgi", "lazy")}
 
 
+def test_a_server_answers_its_first_request_without_modules_of_others() -> None:
+    """Neither messages of clients, nor TLS, nor tables of HTML: they made its start slower."""
+    start = ("cli", "serve_command", "fake", "console", "ready_file", "doors.server", "doors.webhook_sender")
+    edges = graph([each for each in imports() if each.kind == "eager"], lambda name: name)
+    found: set[str] = set()
+    left = {f"kling_mock.{name}" for name in start}
+    while left:
+        found |= left
+        left = set().union(*[edges.get(each, set()) for each in left]) - found
+    assert {"kling_mock.doors.connection", "kling_contracts.wire_objects", "uvicorn"} <= found
+    assert not {"kling_contracts.messages", "kling_mock.doors.tls", "html", "sqlite3", "httpx"} & found
+
+
 def test_the_client_of_servers_is_imported_only_when_it_is_used() -> None:
     found = {
         (each.module, each.kind)

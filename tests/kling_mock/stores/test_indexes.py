@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 
+from kling_mock import Fake, ManualClock, Request
 from kling_mock.records import TaskState
-from kling_mock.stores import account_index
+from kling_mock.stores import account_index, memory
 from kling_mock.stores.account_index import COMPACTED_FROM, _Series
 from kling_mock.stores.memory import MemoryStore
 from kling_mock.stores.usage import Usage
@@ -144,3 +147,42 @@ def test_a_faulty_compaction_differs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(_Series, "drop_first", faulty_drop)
     expect_found(MemoryStore, (AssertionError, ValueError))  # more may be dropped than there were
+
+
+# -- the cost of expiry
+
+
+def calls_of_first_create(tasks: int) -> int:
+    """The number of function calls of the first create after this number of tasks expired."""
+    fake = Fake(clock=ManualClock(), pace="instant", journal_bytes=1)
+    subjects = [{"subject_image": f"https://x.test/{name}.png"} for name in "ab"]
+    body = json.dumps({"prompt": "two at sea", "subject_image_list": subjects}).encode()
+    key = (("authorization", "Bearer sk-mock"),)
+    create = Request("POST", "/kling/v1/images/generations", headers=key, body=body)
+    for _ in range(tasks):
+        fake.handle(create)
+    fake.clock.advance(days=31)
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        reply = fake.handle(create)
+    finally:
+        sys.setprofile(before)
+    assert reply.status == 200
+    return calls
+
+
+def test_the_first_create_after_an_expiry_costs_the_same_for_many_tasks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And the counterexample: a store that drops all expired tasks in one request."""
+    few = calls_of_first_create(20)
+    assert calls_of_first_create(200) < 1.2 * few
+    monkeypatch.setattr(memory, "DROPPED_AT_ONCE", 10_000)
+    assert calls_of_first_create(200) > 2 * few
