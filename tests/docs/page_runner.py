@@ -196,9 +196,9 @@ class PageRunner:
         commands = list(commands_in(block.text))
         for number, words in enumerate(commands, 1):
             # A line that is pasted after it would be sent before the server answers.
-            assert "mock serve " not in f"{' '.join(words)} " or (number == len(commands) and words[-1] != "&"), (
-                f"{self.page.name}, line {block.line}: a server is the last line of its block, without '&'"
-            )
+            assert "mock serve " not in f"{' '.join(words)} " or (
+                number == len(commands) and words[-1] != "&"
+            ), f"{self.page.name}, line {block.line}: a server is the last line of its block, without '&'"
             rest = words[1:] if words[:1] == ["export"] else words
             while rest and re.match(r"[A-Z_]+=", rest[0]):
                 self._export(rest.pop(0))
