@@ -12,6 +12,7 @@ import httpcore  # noqa: F401 -- see below
 import httpcore2  # noqa: F401 -- see below
 import pytest
 
+import kling_client.commands  # noqa: F401 -- see below
 import kling_mock.callbacks.applications
 import kling_mock.callbacks.receiver_loop
 import kling_mock.callbacks.receivers
