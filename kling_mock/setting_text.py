@@ -12,10 +12,13 @@ def read_switch(name: str, text: str) -> object:
     Raises ValueError that names the setting, TypeError for an unknown name.
     """
     kind = annotation_of(name)
+    is_list = kind.startswith(("tuple", "frozenset"))
+    if is_list and not text.strip(" ,"):  # a variable without a value: no keys would accept every key
+        raise ValueError(f"{name} must not be empty; none is the empty list")
     try:
         if text.lower() == "none" and kind.endswith("| None"):
             return None
-        if kind.startswith(("tuple", "frozenset")):
+        if is_list:
             if text.lower() == "none":
                 return ()
             items = [item.strip() for item in text.split(",") if item.strip()]

@@ -173,6 +173,15 @@ def test_the_error_for_an_invalid_text_names_the_setting(name: str, text: str) -
         read_switch(name, text)
 
 
+@pytest.mark.parametrize("text", ["", " ", ","])
+def test_an_empty_text_is_not_the_empty_list(text: str) -> None:
+    """A variable without a value would accept every key, also a real one."""
+    for name in ("keys", "models", "callback_retries"):
+        with pytest.raises(ValueError, match=f"^{name} must not be empty; none is the empty list$"):
+            read_switch(name, text)
+        assert read_switch(name, "none") == ()
+
+
 def test_lists_and_paces_as_text_are_accepted() -> None:
     settings = Settings.of({"keys": ["a"], "pace": "polls:3", "ignore": ["n.enum"][:0], "retention_days": 7})
     assert (settings.keys, settings.pace) == (("a",), Pace.polls(3))
