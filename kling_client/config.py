@@ -82,7 +82,7 @@ def configure(  # noqa: PLR0913 -- options, all by keyword
 ) -> Config:
     """Build the configuration from the arguments of a client. Raises ConfigError; for the key last."""
     for name, kind, given in (("retry", Retry, retry), ("poll", Poll, poll)):
-        if not isinstance(given, kind):
+        if not isinstance(given, kind):  # pyright: ignore[reportUnnecessaryIsInstance] -- users pass anything
             text = f"{name}: must be a {kind.__name__}, such as {kind.__name__}(first=2), not {given!r}"
             raise ConfigError(text)
     found = find_gateway(gateway) if isinstance(gateway, str) else gateway

@@ -20,6 +20,7 @@ BEGIN: Final = "[mock"
 LONGEST: Final = 300  # characters of a note or header
 _TRIGGER: Final = re.compile(r'\[mock(?=[\s\]])((?:[^\]"]|"[^"]*")*)\]')
 _ITEM: Final = re.compile(r'\s+(\w+)(?:\.(\w+))?(?:=("[^"]*"|[^\s"]*))?(?=\s|$)')
+_COMMA: Final = re.compile(r"[^\"].*[,;]\w+=")
 _PACES: Final = get_args(get_type_hints(Pace)["kind"])
 
 
@@ -57,6 +58,8 @@ def _document(text: str) -> dict[str, Any]:
     while (item := _ITEM.match(text, end)) is not None:
         end = item.end()
         name, argument, written = item.groups()
+        if written is not None and _COMMA.match(written):
+            raise ValueError(f"'{name}={written}': names are separated by spaces")
         value = True if written is None else _value(written)
         if name in methods_of(RuleBuilder) or name in SUBJECTS or name == ACCOUNT:
             raise ValueError(f"{name} has no meaning for one request")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from kling_contracts.redaction import escape_controls, hide_in_urls
+from kling_contracts.standard_streams import writing
 from kling_contracts.vocabulary import CONTROL_PREFIX, TOKEN_HEADER
 from kling_mock.saved_state import SavedState
 from kling_mock.setting_checks import check_token, read_origin
@@ -66,8 +67,8 @@ def export_state(options: argparse.Namespace) -> int:
         data = _request(options, "GET")
         items = _checked(data)
     if options.file == STANDARD:
-        sys.stdout.buffer.write(data)
-        sys.stdout.flush()
+        with writing():
+            sys.stdout.buffer.write(data)
     else:
         SavedState(data).save(options.file)
     _report(options, items, "exported to")
@@ -79,7 +80,7 @@ def import_state(options: argparse.Namespace) -> int:
 
     Raises ValueError, OSError.
     """
-    data = sys.stdin.buffer.read() if options.file == STANDARD else options.file.read_bytes()
+    data = _standard_input() if options.file == STANDARD else options.file.read_bytes()
     try:
         items = _checked(data)
     except ValueError as error:
@@ -98,6 +99,12 @@ def import_state(options: argparse.Namespace) -> int:
         _request(options, "POST", data, "?replace=true" if options.replace else "")
     _report(options, items, "imported from")
     return 0
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison] -- it is closed
+        raise ValueError("standard input is closed; give the name of a file")
+    return sys.stdin.buffer.read()
 
 
 def _request(options: argparse.Namespace, method: str, data: bytes | None = None, query: str = "") -> bytes:

@@ -79,6 +79,7 @@ def test_the_outcomes_of_a_trigger(prompt: str, outcomes: tuple[object, ...]) ->
         ("[mock fails=1301", "no ']' follows '[mock'"),
         ('[mock fails="no]', "no ']' follows '[mock'"),
         ("[mock fails=5]", "fails: unknown error code 5; known: 1000"),
+        ("[mock fails=1301,polls=3]", "'fails=1301,polls=3': names are separated by spaces"),
         ("[mock fails=1301 ,]", "',' is not a name, or a name and a value such as fails=1301"),
         ("[mock fails=1301 fails=1302]", "fails is given twice"),
         ("[mock fails=1301 fails.message=a]", "fails is given twice"),
