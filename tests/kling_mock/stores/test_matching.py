@@ -147,6 +147,10 @@ def _next(number: int) -> RuleRecord:
 @example(rules=[_when(0, tags=()), _when(1, tags=[])], creates=[("a", _asks(tags=[]), True)])
 @example(rules=[_when(0, n=True), _when(1, n=1.0)], creates=[("a", _asks(n=1), True)])
 @example(rules=[_when(0, tags="a"), _when(1, n=1)], creates=[("a", _asks(tags=["a"], n=1), True)])
+@example(
+    rules=[_when(0, prompt="a*"), _when(1, style="a*"), _when(2, prompt="*a")],
+    creates=[("a", _asks(prompt="a", style="a"), True)],
+)
 @example(rules=[_next(0), _next(1), _next(2)], creates=[("a", _asks(), True)] * 4)
 def test_the_index_finds_the_same_rule_as_trying_every_rule(
     rules: list[RuleRecord], creates: list[tuple[str, TaskRequest, bool]]
@@ -160,7 +164,7 @@ def test_a_rule_ends_after_its_uses_and_at_its_instant() -> None:
     for used, found in ((0, True), (1, True), (2, False), (3, False)):
         scripts = Scripts(1, [limited], {0: used})
         assert (scripts.match("a", _asks()) is not None) is found
-        assert scripts.left(limited) == max(2 - used, 0)
+        assert scripts.left(limited) == scripts.present(limited).uses_left == max(2 - used, 0)
     for now, found in ((9.9, True), (10.0, False), (11.0, False)):
         assert (Scripts(1, [lasting], {}).match("a", _asks(), now) is not None) is found
 
