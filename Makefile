@@ -80,7 +80,7 @@ faulty-servers: $(VENV)/.dev
 	FULL=1 $(BIN)/python -m pytest -n auto tests/contracts/verify tests/contracts/client_suite \
 		tests/contracts/test_trial_operations.py tests/together/test_client_suite.py
 
-# Mutation testing of the contract and the state function: lists the faults that no test detects.
+# Mutation testing of the contract and of the mock's decisions: lists the faults that no test detects.
 mutants: $(VENV)/.mutants
 	nice -n 19 $(BIN)/python -m mutants $(MODULES)
 

@@ -82,7 +82,7 @@ def _kind(stage: ReplyStage, *aspects: str) -> ReplyFaultKind:
 
 
 # What remains of a reply without a delivery: nothing that other faults could change.
-_NOTHING: Final = ("effect", "body", "size", "end", "rate")
+_NOTHING: Final = ("effect", "body", "size", "connection", "rate")
 # The order is that of their application.
 KINDS: Final[Mapping[str, ReplyFaultKind]] = MappingProxyType(
     {
@@ -91,8 +91,8 @@ KINDS: Final[Mapping[str, ReplyFaultKind]] = MappingProxyType(
         "pads": _kind(ReplyStage.REPLY, "size"),
         "delays": _kind(ReplyStage.REPLY, "delay"),
         "sends_slowly": _kind(ReplyStage.REPLY, "rate"),
-        "cuts": _kind(ReplyStage.REPLY, "end"),
-        "misstates_length": _kind(ReplyStage.REPLY, "end"),
+        "cuts": _kind(ReplyStage.REPLY, "connection"),
+        "misstates_length": _kind(ReplyStage.REPLY, "connection"),
         "resets": _kind(ReplyStage.INSTEAD, *_NOTHING),
         "disconnects": _kind(ReplyStage.INSTEAD, *_NOTHING),
         "times_out": _kind(ReplyStage.INSTEAD, *_NOTHING, "delay"),

@@ -1,1 +1,1 @@
-"""Mutation testing: faults are inserted into the contract and the state function; tests must detect them."""
+"""Mutation testing: the tests must detect faults in the contract and in the decisions of the mock."""

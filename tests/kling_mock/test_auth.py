@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import time_machine
 
-from kling_mock import Fake, ManualClock, Reply, Request
+from kling_mock import Clock, Fake, ManualClock, Reply, Request
+from tests.kling_mock.conftest import Caller
 
 if TYPE_CHECKING:
-    from tests.kling_mock.conftest import Caller, Start
+    from tests.kling_mock.conftest import Start
 
 PATH = "/kling/v1/images/generations"
 UNKNOWN = {"code": "task_not_exist", "message": "task_not_exist", "data": None}
@@ -78,6 +80,21 @@ def test_without_a_key_other_headers_change_nothing(start: Start) -> None:
 def test_a_plain_key_is_accepted_beside_one_with_a_secret(start: Start) -> None:
     fake = start(keys=["access:secret", "sk-one"]).fake
     assert query_absent_task(fake, "Bearer sk-one").status == 400
+    for key in ("access:secret", "access", "secret"):
+        assert query_absent_task(fake, f"Bearer {key}").status == 401
+
+
+def test_the_first_of_two_headers_decides_about_the_rule(start: Start) -> None:
+    fake = start(keys=["sk-one"]).fake
+    for given in (("", "Bearer sk-one"), ("Bearer sk-one", "")):
+        query_absent_task(fake, *given)
+    assert [call.rule for call in fake.calls.refused] == ["auth.missing", "auth.malformed"]
+
+
+def test_kling_counts_no_parts_in_another_scheme(start: Start) -> None:
+    request = Request("GET", "/account/costs", "", (("authorization", "Basic a.b"),))
+    message = cast("dict[str, str]", start().fake.handle(request).json())["message"]
+    assert message == "The token was expected to have 3 parts, but got 0"
 
 
 def test_keys_are_exact_unless_they_end_in_a_star(start: Start) -> None:
@@ -177,6 +194,12 @@ def test_the_time_part_of_an_id_is_created_at(start_at: float, start: Start) -> 
     data = start(clock=ManualClock(start_at)).create()
     assert (int(data["task_id"]) >> 22) + 1_568_028_518_780 == data["created_at"] == int(start_at * 1000)
     assert data["updated_at"] == data["created_at"]
+
+
+def test_ids_have_no_sign_if_system_time_is_before_their_epoch() -> None:
+    """A test may travel to any time."""
+    with time_machine.travel(1_326_511_294):
+        assert Caller(Fake(clock=Clock())).create()["task_id"].isdecimal()
 
 
 def test_a_request_id_is_a_new_v4_uuid_on_each_reply(caller: Caller) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kling_mock import Fake
+from tests.kling_mock.conftest import Caller
 from tests.kling_mock.reading import body_of
 
 if TYPE_CHECKING:
@@ -104,3 +106,26 @@ def test_the_units_of_a_failing_task_are_returned_at_the_instant_of_the_failure(
             pass
     assert task.status == "failed"
     assert [caller.ask().status, caller.ask().status] == [200, 403]
+
+
+def test_a_slot_is_freed_at_the_end_of_a_task_that_was_restored(start: Start) -> None:
+    caller = start(slots=1, pace="seconds:1,1")
+    caller.create()
+    again = Caller(Fake.restore(caller.fake.snapshot()))
+    again.clock.advance(1.999)
+    assert again.ask().status == 429
+    again.clock.advance(0.001)
+    assert again.ask().status == 200
+
+
+def test_an_account_that_is_reset_has_spent_nothing_of_the_total(start: Start) -> None:
+    """Also of tasks whose retention is over, and in the state that is saved afterwards."""
+    caller = start(balance_total=48, pace="instant")
+    for key in ("sk-mock-a", "sk-mock-b"):
+        caller.account(key).create()
+    caller.clock.advance(days=31)
+    assert caller.ask(n=2).status == 403
+    caller.fake.account("sk-mock-a").reset()
+    for fake in (caller.fake, Fake.restore(caller.fake.snapshot())):
+        again = Caller(fake)
+        assert [again.ask(n=2).status, again.ask().status] == [200, 403]

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_contracts.vocabulary import ERRORS
+from kling_mock.reply_faults import GivenReply, ReplyFault
 from kling_mock.scripts.given_replies import CODE_OF_STATUS
 from tests.kling_mock.reading import body_of
 
@@ -48,6 +50,20 @@ def test_the_journal_has_the_rule_of_an_error_that_answers_a_create(caller: Call
         assert caller.ask().status == status
         rules[status] = caller.fake.calls[-1].rule
     assert rules == {200: None, 399: None, 400: "script.answers", 503: "script.answers"}
+
+
+def test_descriptions_of_faults() -> None:
+    refusal = COMETAPI.refusals[RefusalReason.TOO_MANY]
+    for fault, text in (
+        (ReplyFault("resets"), "resets"),
+        (ReplyFault("delays", 2.0), "delays 2"),
+        (ReplyFault("delays", 0.25), "delays 0.25"),
+        (ReplyFault("cuts", (None, "close")), "cuts close"),
+        (ReplyFault("cuts", (3, "reset")), "cuts 3 reset"),
+        (ReplyFault("answers", GivenReply(503, (), b"")), "answers 503"),
+        (ReplyFault("answers", GivenReply(429, (), b"", refusal)), f"answers 429 with code {refusal.code}"),
+    ):
+        assert fault.describe() == text
 
 
 @pytest.mark.parametrize(

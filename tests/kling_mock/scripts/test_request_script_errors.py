@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,44 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.kling_mock.conftest import Caller
+
+
+WITHOUT_REPLY = ("resets", "disconnects", "times_out", "refuses_connections", "loses_reply")
+OF_THE_REPLY: dict[str, tuple[object, ...]] = {
+    "answers": (500,),
+    "garbles": (),
+    "pads": (),
+    "sends_slowly": (9,),
+    "cuts": (),
+    "misstates_length": (1,),
+    "delays": (1,),
+}
+CONTRADICTIONS = {
+    *itertools.combinations(WITHOUT_REPLY, 2),
+    *itertools.product(WITHOUT_REPLY, [name for name in OF_THE_REPLY if name != "delays"]),
+    *itertools.product(("times_out", "refuses_connections", "loses_reply"), ["delays"]),
+    *(("answers", "garbles"), ("garbles", "pads"), ("cuts", "misstates_length")),
+}
+
+
+def test_the_pairs_of_faults_that_contradict() -> None:
+    arguments = dict.fromkeys(WITHOUT_REPLY, ()) | OF_THE_REPLY
+    found: set[tuple[str, str]] = set()
+    for first, second in itertools.combinations(arguments, 2):
+        script = getattr(Fake(unused_scripts="ignore").next_query, first)(*arguments[first])
+        try:
+            getattr(script, second)(*arguments[second])
+        except ValueError:
+            found.add((first, second))
+    assert found == CONTRADICTIONS
+
+
+def test_the_end_of_a_task_and_that_of_a_connection_are_combined(caller: Caller) -> None:
+    caller.fake.next.fails("no luck").pace("instant").cuts(at=3)
+    delivery = caller.ask().delivery
+    assert delivery is not None
+    assert delivery.cut == 3
+    assert [task.failure for task in caller.fake.tasks] == ["no luck"]
 
 
 @each_row(

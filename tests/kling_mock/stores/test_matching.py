@@ -137,11 +137,21 @@ def _when(number: int, **wanted: object) -> RuleRecord:
     return RuleRecord(number, None, wanted, None)
 
 
+def _next(number: int) -> RuleRecord:
+    return RuleRecord(number, None, None, 1)
+
+
 @given(rules=rule_lists(), creates=asked_by)
 @example(rules=[_when(0, style="[ab]"), _when(1, style="[ab]*b")], creates=[("a", _asks(style="ab"), True)])
 @example(rules=[_when(0, tags=frozenset({"a"}))], creates=[("a", _asks(tags={"a"}), True)])
 @example(rules=[_when(0, tags=()), _when(1, tags=[])], creates=[("a", _asks(tags=[]), True)])
 @example(rules=[_when(0, n=True), _when(1, n=1.0)], creates=[("a", _asks(n=1), True)])
+@example(rules=[_when(0, tags="a"), _when(1, n=1)], creates=[("a", _asks(tags=["a"], n=1), True)])
+@example(
+    rules=[_when(0, prompt="a*"), _when(1, style="a*"), _when(2, prompt="*a")],
+    creates=[("a", _asks(prompt="a", style="a"), True)],
+)
+@example(rules=[_next(0), _next(1), _next(2)], creates=[("a", _asks(), True)] * 4)
 def test_the_index_finds_the_same_rule_as_trying_every_rule(
     rules: list[RuleRecord], creates: list[tuple[str, TaskRequest, bool]]
 ) -> None:
@@ -152,7 +162,9 @@ def test_a_rule_ends_after_its_uses_and_at_its_instant() -> None:
     """`uses_left` may be below the number of uses: a rule can be replaced."""
     limited, lasting = RuleRecord(0, None, None, 2), RuleRecord(0, None, None, None, until=10.0)
     for used, found in ((0, True), (1, True), (2, False), (3, False)):
-        assert (Scripts(1, [limited], {0: used}).match("a", _asks()) is not None) is found
+        scripts = Scripts(1, [limited], {0: used})
+        assert (scripts.match("a", _asks()) is not None) is found
+        assert scripts.left(limited) == scripts.present(limited).uses_left == max(2 - used, 0)
     for now, found in ((9.9, True), (10.0, False), (11.0, False)):
         assert (Scripts(1, [lasting], {}).match("a", _asks(), now) is not None) is found
 
