@@ -9,6 +9,8 @@ from msgspec import Struct
 from kling_contracts.gateways import Gateway, Refusal, RefusalReason
 from kling_contracts.operations import Operation
 from kling_contracts.vocabulary import Source
+from kling_mock.auth import Token
+from kling_mock.http import Request
 from kling_mock.stores import SCRIPTS, AccountKey, ExternalKey, Key, PageKey, ScriptsKey, TaskKey
 from kling_mock.task_request import TaskRequest
 
@@ -121,6 +123,14 @@ class Refused(Struct, frozen=True):
 REDIRECTED: Final = "redirected=1"
 Named = tuple[tuple[str, object], ...]
 Command = Create | Query | List | ShowCosts | FetchPicture | CheckHealth | Refused
+
+
+@final
+class ParsedRequest(Request, frozen=True, kw_only=True):
+    """A request that was parsed before, perhaps by another process; its body may be missing."""
+
+    command: Command
+    token: Token | None
 
 
 def refused(  # noqa: PLR0913 -- one refusal has this many parts, all but two of them optional

@@ -56,28 +56,8 @@ def decide(
     the fake's clock.
     """
     command, token = asked
-    if token is None:
-        return _decide(snapshot, command, settings, request_id, again)
-    known = snapshot[TokenKey(token.digest)]
-    expires = snapshot.now + token.left if known is None else known
-    if known is None and token.early:
-        return _refuse_token(token, RefusalReason.EARLY_TOKEN, request_id)
-    if snapshot.now >= expires:
-        return _refuse_token(token, RefusalReason.EXPIRED_TOKEN, request_id)
-    decision = _decide(snapshot, command, settings, request_id, again)
-    if known is not None:
-        return decision
-    return replace(decision, records=(TokenRecord(token.digest, expires), *decision.records))
-
-
-def _refuse_token(token: Token, reason: RefusalReason, request_id: str) -> Decision:
-    refusal = token.gateway.refusals[reason]
-    return refuse(Refused(refusal, reason.value, refusal.source, None), request_id)
-
-
-def _decide(
-    snapshot: Snapshot, command: Command, settings: Settings, request_id: str, again: int
-) -> Decision:
+    if token is not None:
+        return _decide_for_token(snapshot, command, token, settings, request_id, again)
     if type(command) is Query:  # the most frequent, and faster than a pattern
         return answer_query(snapshot, command, settings, request_id)
     match command:
@@ -94,6 +74,26 @@ def _decide(
             return Decision(reply, AuditInfo())
         case Refused():
             return refuse(command, request_id)
+
+
+def _decide_for_token(  # noqa: PLR0913, PLR0917 -- `decide`, with the token apart
+    snapshot: Snapshot, command: Command, token: Token, settings: Settings, request_id: str, again: int
+) -> Decision:
+    known = snapshot[TokenKey(token.digest)]
+    expires = snapshot.now + token.left if known is None else known
+    if known is None and token.early:
+        return _refuse_token(token, RefusalReason.EARLY_TOKEN, request_id)
+    if snapshot.now >= expires:
+        return _refuse_token(token, RefusalReason.EXPIRED_TOKEN, request_id)
+    decision = decide(snapshot, (command, None), settings, request_id, again)
+    if known is not None:
+        return decision
+    return replace(decision, records=(TokenRecord(token.digest, expires), *decision.records))
+
+
+def _refuse_token(token: Token, reason: RefusalReason, request_id: str) -> Decision:
+    refusal = token.gateway.refusals[reason]
+    return refuse(Refused(refusal, reason.value, refusal.source, None), request_id)
 
 
 # -- create

@@ -16,11 +16,10 @@ from kling_contracts.image_files import read_header
 from kling_contracts.operations import Operation
 from kling_contracts.rules import InputPicture, ValidationResult
 from kling_contracts.vocabulary import FILE_UNAVAILABLE
-from kling_mock.commands import Create
+from kling_mock.commands import Create, ParsedRequest
 from kling_mock.header_facts import header_facts
 from kling_mock.http import Request
-from kling_mock.routing import picture_record
-from kling_mock.service import ParsedRequest, parsed
+from kling_mock.routing import parse_request, picture_record
 from kling_mock.setting_types import Reach
 from kling_mock.settings import Settings
 from kling_mock.task_request import PictureRecord
@@ -49,7 +48,7 @@ def with_pictures(request: Request, settings: Settings, system: float, fetch: Fe
 
     `system` is system time in Unix seconds. Only the pictures of a create that is accepted are fetched.
     """
-    command, token = parsed(request, header_facts(request.headers), settings, system)
+    command, token = parse_request(request, header_facts(request.headers), settings, system)
     if not isinstance(command, Create):
         return request
     pictures = command.request.pictures

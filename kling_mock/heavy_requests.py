@@ -23,11 +23,11 @@ from msgspec.structs import asdict, replace
 from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.operations import Operation
 from kling_mock.auth import Token
-from kling_mock.commands import Command, Create, Refused
+from kling_mock.commands import Command, Create, ParsedRequest, Refused
 from kling_mock.header_facts import header_facts
 from kling_mock.http import Request
 from kling_mock.routing import parse_request
-from kling_mock.service import NOTES_KEPT, ParsedRequest
+from kling_mock.service import NOTES_KEPT
 from kling_mock.settings import Settings
 
 Parsed = tuple[Command, Token | None]

@@ -37,6 +37,7 @@ from kling_mock.commands import (
     FetchPicture,
     List,
     Named,
+    ParsedRequest,
     Query,
     Refused,
     ShowCosts,
@@ -66,6 +67,8 @@ def parse_request(
     request: Request, facts: HeaderFacts, settings: Settings, system: float
 ) -> tuple[Command, Token | None]:
     """The command of a request, and its token, if any. `system` is system time in Unix seconds. Pure."""
+    if type(request) is ParsedRequest:
+        return request.command, request.token
     path = request.path
     gateway = gateway_of(path, facts.host, settings.gateways)
     open_to_all = CheckHealth() if path == HEALTH_PATH else _picture(request)

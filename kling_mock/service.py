@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import Final, final
+from typing import Final
 from uuid import uuid4
 
 from msgspec import Struct
@@ -12,9 +12,7 @@ from msgspec.structs import replace
 
 from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_contracts.vocabulary import HTTP_STANDARD
-from kling_mock.auth import Token
 from kling_mock.changed_replies import with_faults
-from kling_mock.commands import Command
 from kling_mock.decision import AuditInfo
 from kling_mock.header_facts import HEADER_OVERHEAD, HeaderFacts, header_facts
 from kling_mock.http import Headers, Reply, Request, json_reply, picture_reply, rule_header
@@ -57,30 +55,13 @@ class Answer(Struct, frozen=True):
     call: CallRecord
 
 
-@final
-class ParsedRequest(Request, frozen=True, kw_only=True):
-    """A request that another process has parsed; its body is missing."""
-
-    command: Command
-    token: Token | None
-
-
-def parsed(
-    request: Request, facts: HeaderFacts, settings: Settings, system: float
-) -> tuple[Command, Token | None]:
-    """The command and token of a request; `system` is system time in Unix seconds."""
-    if type(request) is ParsedRequest:
-        return request.command, request.token
-    return parse_request(request, facts, settings, system)
-
-
 def answer(request: Request, settings: Settings, system: float, draw: Draw) -> Steps[Answer]:
     """The steps that answer a request.
 
     `system` is system time in Unix seconds; `draw` makes the PNG of a result picture and its entity tag.
     """
     facts = header_facts(request.headers)
-    command, token = parsed(request, facts, settings, system)
+    asked = command, token = parse_request(request, facts, settings, system)
     keys = command.keys
     limits = limit_keys(command, settings)
     if limits:
@@ -92,7 +73,7 @@ def answer(request: Request, settings: Settings, system: float, draw: Draw) -> S
     snapshot: Snapshot = yield Read((REQUESTS, *keys))
     request_id = uuid_at(settings.seed, snapshot[REQUESTS], "request")
     for again in count():
-        decision = decide_request(snapshot, request, (command, token), settings, request_id, again)
+        decision = decide_request(snapshot, request, asked, settings, request_id, again)
         reply = decision.reply
         if reply.picture is not None:
             reply = picture_reply(request, *draw(reply.picture))

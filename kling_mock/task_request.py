@@ -19,6 +19,7 @@ TEXT_BYTES: Final = 49
 # Larger bodies have inline pictures, as a rule, which are not kept.
 PLAIN_BODY: Final = 4_096
 _FLAT: Final = frozenset({type(None), str, int, float, bool})
+_ESCAPE: Final = ord("\\")
 _thumbnail: Final = attrgetter("thumbnail")
 
 
@@ -136,7 +137,7 @@ def size_bound(request: TaskRequest, body: bytes) -> int:
     if (
         not 0 < len(body) <= PLAIN_BODY
         or not body.isascii()
-        or b"\\" in body
+        or _ESCAPE in body
         or not _FLAT.issuperset(map(type, items))
         or any(map(_thumbnail, pictures))
     ):

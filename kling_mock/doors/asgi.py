@@ -30,7 +30,7 @@ from kling_mock.doors.origins import (
 from kling_mock.doors.workers import Workers, in_asyncio, outcome_of
 from kling_mock.header_facts import header_facts
 from kling_mock.http import Headers, Reply, Request
-from kling_mock.images.urls import locate
+from kling_mock.images.urls import RESULT_FOLDER
 from kling_mock.settings import Settings
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def is_heavy(path: str, size: int, settings: Settings) -> bool:
     if size and settings.fetch_images != "off":
         return True
     limit = THUMBNAIL_BYTES if settings.thumbnails else INLINE_BYTES
-    return size > limit or locate(path) is not None
+    return size > limit or path.startswith(RESULT_FOLDER)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -171,8 +171,8 @@ class Connection(asyncio.Protocol):
     def _pump(self) -> None:
         """Answer queued requests until a reply is in progress, writing is paused or the turn is over."""
         turn = self._limits.turn_requests
-        queue = self._queue
-        while queue and not self._busy and self._stream.writable is None and not self._stream.closing:
+        queue, stream = self._queue, self._stream
+        while queue and not self._busy and stream.writable is None and not stream.closing:
             if not turn:
                 self._busy = True
                 self._loop.call_soon(self._next_turn)
@@ -185,13 +185,12 @@ class Connection(asyncio.Protocol):
                 self._linger()
             else:
                 self._begin(item)
-        if not self._busy and not queue and not self._stream.closing:
-            if self._eof:
+        if not self._busy:
+            self._ahead = 0
+            if self._eof and not queue:
                 self._close()
             elif self._continue_due:
                 self._send_continue()
-        if not self._busy:
-            self._ahead = 0
         self._set_reading()
 
     def _yield_turn(self) -> None:

@@ -54,16 +54,15 @@ def result_url(record: TaskRecord, index: int, seed: int, *, watermark: bool = F
 
 
 def result_path(record: TaskRecord, index: int, seed: int, *, watermark: bool = False) -> str:
-    bucket = _bucket(seed, record.account)
-    kind = record.result
-    name = f"{record.id}-{index}_raw_{kind.folder}_0{'_watermark' if watermark else ''}.{kind.extension}"
-    return f"{RESULT_FOLDER}{bucket:010d}/{kind.folder}/{name}"
+    folder, kind = record.result.folder, record.result
+    name = f"{record.id}-{index}_raw_{folder}_0{'_watermark' if watermark else ''}.{kind.extension}"
+    return f"{_account_folder(seed, record.account)}{folder}/{name}"
 
 
 @lru_cache(maxsize=256)
-def _bucket(seed: int, account: str) -> int:
-    """The number of an account in its URLs, below 10**10."""
-    return draw_bits(seed, account, "bucket") % 10**10
+def _account_folder(seed: int, account: str) -> str:
+    """The path before the folders of an account; it has a number of ten digits."""
+    return f"{RESULT_FOLDER}{draw_bits(seed, account, 'bucket') % 10**10:010d}/"
 
 
 def locate(path: str) -> Place | None:

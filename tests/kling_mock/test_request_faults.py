@@ -9,12 +9,12 @@ import pytest
 from msgspec.structs import asdict
 
 from kling_mock import Fake, Request
+from kling_mock.commands import ParsedRequest
 from kling_mock.delivery import Delivery
 from kling_mock.header_facts import header_facts
 from kling_mock.reply_faults import KINDS, ReplyStage
 from kling_mock.routing import parse_request
 from kling_mock.scripts.request_script import RequestScript
-from kling_mock.service import ParsedRequest
 from tests.kling_mock.conftest import PATH, SUBJECTS
 
 if TYPE_CHECKING:
