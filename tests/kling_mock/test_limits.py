@@ -224,8 +224,9 @@ def test_each_limit_applies_without_the_others(start: Start) -> None:
         caller = start(**{name: limit}, pace="held")
         assert [caller.ask().status == 200 for _ in range(3)] == [True, True, False], name
         assert header(caller.ask())["relax"] == name
-    for name in ("poll_rate", "poll_rate_total"):
-        caller = start(**{name: "2/60"}, pace="held")
+    polls: dict[str, Any] = dict.fromkeys(("poll_rate", "poll_rate_total"), "2/60")
+    for name, limit in polls.items():
+        caller = start(**{name: limit}, pace="held")
         task = caller.make()
         assert [caller.poll(task.id).status for _ in range(3)] == [200, 200, 429], name
         assert header(caller.poll(task.id))["relax"] == name
