@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Final, Self, TypeVar
 
+from kling_contracts.explained_error import is_explained_here
 from kling_contracts.gateways import GATEWAYS, Gateway
 from kling_contracts.vocabulary import BODY_MAXIMUM, MEGABYTE, RETENTION_DAYS
 from kling_mock.plan import Pace
@@ -310,7 +311,8 @@ class Settings:
         except ValueError as error:
             from kling_contracts.help_links import help_line
 
-            error.add_note(help_line(["ValueError"], str(error)))
+            if is_explained_here():
+                error.add_note(help_line(["ValueError"], str(error)))
             raise
 
     def _read(self) -> None:

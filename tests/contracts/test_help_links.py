@@ -150,8 +150,11 @@ def test_the_cause_of_an_error_names_the_subject() -> None:
     assert help_for(timeout) == f"help: {COMMAND} deadline"
 
 
-def test_a_traceback_ends_with_the_help_of_an_exception() -> None:
+def test_a_traceback_ends_with_the_help_of_an_exception(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a note, which is not part of the message; further notes follow it, also in a copy."""
+    with pytest.raises(ConfigError, match=r"or pass a key$"):  # compares notes, too: there are none in a test
+        configure(api_key="")
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
     with pytest.raises(ConfigError) as caught:
         configure(api_key="")
     error = caught.value
@@ -177,7 +180,10 @@ def test_every_exception_for_users_explains_itself() -> None:
     assert plain == {"Problem", "RealSleepWarning", "UnusedScriptWarning", "UsageError"}
 
 
-def test_a_wrong_setting_names_its_entry() -> None:
+def test_a_wrong_setting_names_its_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match=r"or held\[:STATE\]$"):
+        Fake(pace="x")
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
     with pytest.raises(ValueError, match="pace 'x'") as caught:
         Fake(pace="x")
     assert caught.value.__notes__ == [f"help: {COMMAND} setting"]
