@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from errno import EACCES
+from errno import EACCES, ENOTDIR
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
@@ -39,6 +39,8 @@ def run_demo(images: Sequence[Path], out: Path, *, speed: float) -> int:
     terminal = Console(highlight=False)
     for image in images:
         image.stat()  # errors of files are reported before the server starts
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), str(out))
     out.mkdir(parents=True, exist_ok=True)
     if not os.access(out, os.W_OK | os.X_OK):
         raise PermissionError(EACCES, os.strerror(EACCES), str(out))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from kling_mock.argument_checks import check_positive, check_whole, check_word
 from kling_mock.outcomes import Disturbs
 from kling_mock.reply_faults import CUT, GARBLED, LOST, ReplyFault
 from kling_mock.scripts.given_replies import GivenBody, GivenHeaders, given_reply
 from kling_mock.scripts.rule_builder import RuleBuilder, script_method
+
+PADDED_MOST: Final = 1_000_000_000
 
 
 class RequestScript(RuleBuilder):
@@ -106,8 +108,13 @@ class RequestScript(RuleBuilder):
 
     @script_method
     def pads(self, to: int = 100_000_000, *, compressed: bool = False) -> Self:
-        """Spaces follow the body, up to this number of bytes; compressed they are a small gzip body."""
-        return self._disturb("pads", (check_whole("to", to, 1), compressed))
+        """Spaces follow the body, up to this number of bytes; compressed they are a small gzip body.
+
+        `to` is at most 1,000,000,000: the checksum of more would take seconds.
+        """
+        if check_whole("to", to, 1) > PADDED_MOST:
+            raise ValueError(f"to must be at most {PADDED_MOST}, not {to}")
+        return self._disturb("pads", (to, compressed))
 
     def _disturb(self, kind: str, value: object = None) -> Self:
         return self._add(Disturbs(ReplyFault(kind, value)))

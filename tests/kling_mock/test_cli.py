@@ -140,7 +140,7 @@ def test_the_demo_checks_its_folder_before_it_starts(
     assert run(capsys, "demo", "--out", str(tmp_path / "file")) == (
         1,
         "",
-        f"kling-mock: {tmp_path / 'file'}: File exists\nhelp: kling-mock help file\n",
+        f"kling-mock: {tmp_path / 'file'}: Not a directory\nhelp: kling-mock help file\n",
     )
     monkeypatch.setattr("os.access", lambda *_: False)  # the tests may run as root
     assert run(capsys, "demo", "--out", str(tmp_path))[2].startswith(

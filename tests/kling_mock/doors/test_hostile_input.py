@@ -141,7 +141,6 @@ ODD_PATHS = [
     f"/{'a' * 20_000}",
     "/%00",
     "/%ff%fe",
-    "/bs2/upload-kling-api/0000000000/image/1-0_raw_image_0.jpg",
 ]
 
 

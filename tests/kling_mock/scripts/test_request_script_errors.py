@@ -100,6 +100,7 @@ def test_the_end_of_a_task_and_that_of_a_connection_are_combined(caller: Caller)
         (lambda fake: fake.next_query.sends_slowly(0), "bytes_per_second must be a positive number"),
         (lambda fake: fake.next_query.sends_slowly(1, chunk=0), "chunk must be an integer of at least 1"),
         (lambda fake: fake.next_query.pads(0), "to must be an integer of at least 1"),
+        (lambda fake: fake.next_query.pads(10**9 + 1), "to must be at most 1000000000, not 1000000001"),
         (lambda fake: fake.when_query(tsk="1"), "unknown criterion 'tsk'; did you mean 'task'"),
         (lambda fake: fake.when_query(nth="1"), "nth must be an integer, not '1'"),
         (lambda fake: fake.when_query(nth=0), "nth must be an integer of at least 1, not 0"),
