@@ -8,6 +8,7 @@ bytes are base64.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
@@ -17,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from kling_mock.faults import Fault, FaultUse
+from kling_mock.fork_locks import free_after_fork
 from kling_mock.plan import NEVER, Plan
 from kling_mock.records import (
     AttemptRecord,
@@ -110,10 +112,16 @@ def _plain(value: object) -> object:
     raise TypeError(f"a value of type {type(value).__name__} cannot be kept in a state file: {value!r:.200}")
 
 
+# A thread that makes a decoder while another one makes that of the same classes gets parts of it that are not
+# complete, and decoding with them ends the process (msgspec 0.22, segmentation fault).
+_making: Final = free_after_fork(threading.Lock())
+
+
 @cache
 def _decoder() -> msgspec.json.Decoder[_Decoded]:
     """Made at the first use: it takes longer than the import of the module."""
-    return msgspec.json.Decoder(_Decoded)
+    with _making:
+        return msgspec.json.Decoder(_Decoded)
 
 
 _encode: Final = msgspec.json.Encoder(enc_hook=_plain).encode

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
 from types import UnionType
@@ -262,6 +264,25 @@ def test_an_older_version_is_migrated(monkeypatch: pytest.MonkeyPatch) -> None:
     assert decode(b'{"type":"uses","rule_id":1,"times":2}', 1) == RuleUses(1, 2)
     assert decode(b'{"type":"old"}', 1) is None
     assert decode(encode(RuleUses(1, 2)), 3) == RuleUses(1, 2)
+
+
+def test_the_decoder_is_made_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counterexample: without a lock two servers of one process ended it, rarely."""
+    make, running, most = msgspec.json.Decoder, [0], [0]
+
+    def made(kind: Any) -> Any:
+        running[0] += 1
+        most.append(running[0])
+        time.sleep(0.005)
+        running[0] -= 1
+        return make(kind)
+
+    monkeypatch.setattr(msgspec.json, "Decoder", made)
+    record_format._decoder.cache_clear()
+    with ThreadPoolExecutor(4) as pool:
+        for _ in pool.map(lambda _: record_format._decoder(), range(4)):
+            pass
+    assert max(most) == 1
 
 
 if __name__ == "__main__":
