@@ -11,12 +11,13 @@ import pytest
 
 from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_contracts.vocabulary import ERRORS
+from kling_mock import Reply
+from kling_mock.changed_replies import with_faults
 from kling_mock.reply_faults import GivenReply, ReplyFault
 from kling_mock.scripts.given_replies import CODE_OF_STATUS
 from tests.kling_mock.reading import body_of
 
 if TYPE_CHECKING:
-    from kling_mock import Reply
     from tests.kling_mock.conftest import Caller
 
 
@@ -50,6 +51,12 @@ def test_the_journal_has_the_rule_of_an_error_that_answers_a_create(caller: Call
         assert caller.ask().status == status
         rules[status] = caller.fake.calls[-1].rule
     assert rules == {200: None, 399: None, 400: "script.answers", 503: "script.answers"}
+
+
+def test_a_garbled_type_replaces_no_other_header() -> None:
+    headers = (("allow", "GET"), ("content-type", "application/json"), ("x-other", "1"))
+    found = with_faults(Reply(405, headers, b"{}"), [ReplyFault("garbles", "type")]).headers
+    assert sorted(found) == [headers[0], ("content-type", "text/html; charset=utf-8"), headers[2]]
 
 
 def test_descriptions_of_faults() -> None:
