@@ -19,7 +19,8 @@ SERVE = (sys.executable, "-m", "kling_mock", "serve", "--port", "0")
 CREATE = "/kling/v1/images/generations"
 BODY = {"subject_image_list": [{"subject_image": "https://example.com/a.png"}] * 2}
 KEY = {"authorization": "Bearer sk-mock"}
-PATIENCE = 20
+# Seconds. A start takes a third of one on an idle machine.
+PATIENCE = 60
 
 
 def wait_for_ready(process: subprocess.Popen[Any], ready_file: Path) -> dict[str, Any]:
@@ -46,7 +47,11 @@ class ServeProcess:
             # With it, standard output would be flushed without our code.
             env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         )
-        self.ready = wait_for_ready(self.process, self.ready_file)
+        try:
+            self.ready = wait_for_ready(self.process, self.ready_file)
+        except BaseException:
+            self._end()
+            raise
         self.url: str = self.ready["url"]
         self.client = self.client_of()
 
@@ -80,6 +85,9 @@ class ServeProcess:
 
     def kill(self) -> None:
         self.client.close()
+        self._end()
+
+    def _end(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kling_contracts.messages import TaskMessage
+from kling_mock.stores import TaskKey
 from tests.kling_mock.conftest import PATH
 from tests.kling_mock.reading import body_of
 
@@ -95,3 +96,13 @@ def test_ids_of_19_digits(caller: Caller) -> None:
         assert int(task.id) >= 2**63
         assert caller.query(task.id)["task_id"] == task.id
     assert len({task.id for task in caller.fake.tasks}) == 20
+
+
+def test_the_fault_of_a_task_names_its_script(caller: Caller) -> None:
+    """Ids of scripts begin with 0."""
+    caller.fake.when(prompt="other").sticks().optional()
+    caller.fake.next.sticks()
+    key = TaskKey(caller.make().id)
+    task = caller.fake._store.read((key,))[key]
+    assert task is not None
+    assert [fault.script for fault in task.plan.faults] == [1]

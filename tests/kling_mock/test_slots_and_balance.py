@@ -129,3 +129,14 @@ def test_an_account_that_is_reset_has_spent_nothing_of_the_total(start: Start) -
     for fake in (caller.fake, Fake.restore(caller.fake.snapshot())):
         again = Caller(fake)
         assert [again.ask(n=2).status, again.ask().status] == [200, 403]
+
+
+@pytest.mark.parametrize(("lasts", "status"), [(86_399, 200), (86_400, 403)])
+def test_units_are_returned_for_a_failure_before_the_end_of_the_retention(
+    lasts: int, status: int, start: Start
+) -> None:
+    caller = start(balance=16, retention_days=1, pace=f"seconds:0,{lasts}")
+    caller.fake.next.fails("no luck")
+    caller.create()
+    caller.clock.advance(days=1)
+    assert caller.ask().status == status

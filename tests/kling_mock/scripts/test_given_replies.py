@@ -11,12 +11,14 @@ import pytest
 
 from kling_contracts.gateways import COMETAPI, RefusalReason
 from kling_contracts.vocabulary import ERRORS
+from kling_mock import Reply
+from kling_mock.changed_replies import with_faults
+from kling_mock.delivery import Delivery
 from kling_mock.reply_faults import GivenReply, ReplyFault
 from kling_mock.scripts.given_replies import CODE_OF_STATUS
 from tests.kling_mock.reading import body_of
 
 if TYPE_CHECKING:
-    from kling_mock import Reply
     from tests.kling_mock.conftest import Caller
 
 
@@ -47,9 +49,35 @@ def test_the_journal_has_the_rule_of_an_error_that_answers_a_create(caller: Call
     rules = {}
     for status in (200, 399, 400, 503):
         caller.fake.next.answers(status, body="")
-        assert caller.ask().status == status
+        reply = caller.ask()
+        assert reply.status == status
+        assert ("x-kling-mock-rule" in dict(reply.headers)) is (status >= 400)
         rules[status] = caller.fake.calls[-1].rule
     assert rules == {200: None, 399: None, 400: "script.answers", 503: "script.answers"}
+
+
+def test_a_garbled_type_replaces_no_other_header() -> None:
+    headers = (("allow", "GET"), ("content-type", "application/json"), ("x-other", "1"))
+    found = with_faults(Reply(405, headers, b"{}"), [ReplyFault("garbles", "type")]).headers
+    assert sorted(found) == [headers[0], ("content-type", "text/html; charset=utf-8"), headers[2]]
+
+
+def test_bytes_until_a_cut_and_announced_lengths() -> None:
+    """Of a body of 10 bytes; with padding, of 30."""
+    pads = ReplyFault("pads", (30, False))
+    for faults, expected in (
+        ([ReplyFault("cuts", (None, "close"))], Delivery(cut=5)),
+        ([ReplyFault("cuts", (3, "reset"))], Delivery(cut=3, cut_by_reset=True)),
+        ([ReplyFault("cuts", (99, "close"))], Delivery(cut=9)),
+        ([ReplyFault("cuts", (None, "close")), pads], Delivery(cut=15, padding=20)),
+        ([ReplyFault("cuts", (99, "close")), pads], Delivery(cut=29, padding=20)),
+        ([ReplyFault("misstates_length", 5)], Delivery(length=15)),
+        ([ReplyFault("misstates_length", -99)], Delivery(length=0)),
+        ([ReplyFault("misstates_length", 5), pads], Delivery(length=35, padding=20)),
+    ):
+        assert with_faults(Reply(200, (), b"0123456789"), faults).delivery == expected
+    empty = with_faults(Reply(200, (), b""), [ReplyFault("cuts", (5, "close"))])
+    assert empty.delivery == Delivery(cut=0)
 
 
 def test_descriptions_of_faults() -> None:

@@ -169,6 +169,12 @@ def test_a_rule_ends_after_its_uses_and_at_its_instant() -> None:
         assert (Scripts(1, [lasting], {}).match("a", _asks(), now) is not None) is found
 
 
+def test_a_chance_is_the_part_of_the_requests_to_which_a_rule_applies() -> None:
+    for chance, least, most in ((0.1, 100, 300), (0.9, 1700, 1900), (1.0, 2000, 2000)):
+        rule = RuleRecord(0, None, None, None, chance=chance)
+        assert least <= sum(RuleDraw(0.0, 0, str(number)).accepts(rule) for number in range(2000)) <= most
+
+
 # -- counterexamples
 
 
