@@ -63,14 +63,17 @@ class OtherProcesses:
         """
         from kling_mock.stores.redis.follower import Follower
 
-        return partial(self._follow, store, Follower(store, self), send)
+        follower = Follower(store, self)
+        self._followers.append(follower)  # before it runs, so that a listener misses no call meanwhile
+        return partial(self._follow, store, follower, send)
 
     async def _follow(
         self, store: RedisStore, follower: Follower, send: Callable[[], Coroutine[Any, Any, None]]
     ) -> None:
         import asyncio
 
-        self._followers.append(follower)
+        if follower not in self._followers:  # it has run before
+            self._followers.append(follower)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(follower.run())

@@ -53,8 +53,11 @@ class ControlApp:
         import anyio
 
         # Before the head, after which the client expects events. In a thread, as it may wait for Redis.
-        position = await self._workers.call(lambda: api.feed.start(stream.after))
-        feed, boot = api.feed, api.feed.boot
+        feed = await self._workers.call(lambda: api.feed)
+        boot = ""
+        while feed.boot != boot:  # a reset meanwhile begins the positions again
+            boot = feed.boot
+            position = await self._workers.call(lambda: feed.start(stream.after))
         headers = [(name.encode(), value.encode()) for name, value in (*_EVENTS, (BOOT_HEADER, boot))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b": kling-mock\n\n", "more_body": True})

@@ -162,6 +162,12 @@ def test_a_server_follows_the_others_before_its_url_is_published() -> None:
     with two.serve():
         task = Caller(one).create()["task_id"]
         until(lambda: task in seen)
+    late = Fake(state=url)
+    server = late.serve()
+    late.on_call(lambda call: seen.append(call.task_id), of_all=True)
+    task = Caller(one).create()["task_id"]
+    with server:
+        until(lambda: task in seen)
 
 
 def test_the_calls_of_others_are_read_only_while_they_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
