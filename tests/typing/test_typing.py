@@ -104,6 +104,6 @@ def test_each_package_says_that_it_is_typed(package: str) -> None:
     """PEP 561: the file is in the package, and the wheel takes the package as a whole."""
     assert resources.files(package).joinpath("py.typed").is_file()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    folders = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    folders = project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
     assert package in [Path(folder).name for folder in folders]
     assert "Typing :: Typed" in project["project"]["classifiers"]
