@@ -63,7 +63,7 @@ class FollowedTasks:
             self._follow(task, now)
 
     def touch(self, task_id: str | None) -> None:
-        """Read this task the next time, since it was changed; may be called by any thread."""
+        """Read this task the next time if it is followed, since it was changed; may be called by any thread."""
         if task_id is not None:
             self._touched.append(task_id)
 
@@ -77,7 +77,10 @@ class FollowedTasks:
         """The changes since the last time."""
         touched = self._due()
         while self._touched:
-            touched[self._touched.popleft()] = None
+            task_id = self._touched.popleft()
+            # Another one is new: its call, which makes its changes events, is announced in a moment.
+            if task_id in self._seen:
+                touched[task_id] = None
         states, now = self._fake.read_states(touched)  # at once: a store may do I/O
         for task_id in touched:
             yield from self._of_task(task_id, states.get(task_id), now)

@@ -158,6 +158,16 @@ def test_scripts_that_are_written_used_or_removed_are_events(control: Control) -
     assert read(feed, position) == [("script", {"id": script["id"], "change": "removed", "script": None})]
 
 
+def test_events_that_are_read_between_a_change_and_its_call(control: Control) -> None:
+    """Another thread may do so. The task is new then, and its first change stays an event."""
+    feed = control.api.feed
+    early: list[list[tuple[str, Any]]] = []
+    control.fake.on_change(lambda _: early.append(read(feed)))
+    task = control.make()
+    assert early[0] == []
+    assert [(kind, data.get("task_id")) for kind, data in read(feed)] == [("call", task.id), ("task", task.id)]
+
+
 def test_a_client_may_follow_one_account(control: Control) -> None:
     feed = control.api.feed
     control.make()
