@@ -63,7 +63,7 @@ class FollowedTasks:
             self._follow(task, now)
 
     def touch(self, task_id: str | None) -> None:
-        """Read this task the next time if it is followed, since it was changed; may be called by any thread."""
+        """Read this task the next time, if it is followed, since it was changed. For any thread."""
         if task_id is not None:
             self._touched.append(task_id)
 

@@ -6,7 +6,7 @@ from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 from kling_mock.stores import Change, Expect, Key, Snapshot, StateNotKept, Steps, run
 from kling_mock.stores.record_format import Item
@@ -33,6 +33,7 @@ class RedisStore:
     def __init__(self, url: str, *, retention: float, journal_bytes: int) -> None:
         address = Address.parse(url)
         self._client = connect(address)
+        finalize(self, self._client.close)  # of a fake that is dropped without `close`
         self.session = Session(address, StoreLimits(retention, journal_bytes), self._perform)
         self._in_loops: WeakKeyDictionary[AbstractEventLoop, AsyncRedisStore] = WeakKeyDictionary()
         try:

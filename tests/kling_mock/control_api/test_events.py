@@ -165,7 +165,10 @@ def test_events_that_are_read_between_a_change_and_its_call(control: Control) ->
     control.fake.on_change(lambda _: early.append(read(feed)))
     task = control.make()
     assert early[0] == []
-    assert [(kind, data.get("task_id")) for kind, data in read(feed)] == [("call", task.id), ("task", task.id)]
+    assert [(kind, data.get("task_id")) for kind, data in read(feed)] == [
+        ("call", task.id),
+        ("task", task.id),
+    ]
 
 
 def test_a_client_may_follow_one_account(control: Control) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from typing import TYPE_CHECKING, Any, cast
@@ -275,3 +276,13 @@ def test_clearing_equals_that_of_memory(account: str | None) -> None:
 def test_the_format_of_a_namespace_has_the_version_of_its_records() -> None:
     """A new version of the records needs a migration of namespaces, or refuses them."""
     assert f"'kling-mock {VERSION}'" in commands.script("read").source
+
+
+def test_a_store_that_is_dropped_closes_its_connections() -> None:
+    """In whatever order the garbage collector ends a fake and its sockets; otherwise they warn."""
+    store = redis_store()
+    (connection,) = store._client.connection_pool._connections
+    assert connection._sock is not None
+    del store
+    gc.collect()
+    assert connection._sock is None
