@@ -54,10 +54,11 @@ class ControlApp:
 
         # Before the head, after which the client expects events. In a thread, as it may wait for Redis.
         feed = await self._workers.call(lambda: api.feed)
-        boot = ""
-        while feed.boot != boot:  # a reset meanwhile begins the positions again
+        while True:
             boot = feed.boot
             position = await self._workers.call(lambda: feed.start(stream.after))
+            if feed.boot == boot:  # a reset meanwhile begins the positions again
+                break
         headers = [(name.encode(), value.encode()) for name, value in (*_EVENTS, (BOOT_HEADER, boot))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b": kling-mock\n\n", "more_body": True})
