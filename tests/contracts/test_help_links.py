@@ -152,7 +152,7 @@ def test_the_cause_of_an_error_names_the_subject() -> None:
 
 def test_a_traceback_ends_with_the_help_of_an_exception(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a note, which is not part of the message; further notes follow it, also in a copy."""
-    with pytest.raises(ConfigError, match=r"or pass a key$"):  # compares notes, too: there are none in a test
+    with pytest.raises(ConfigError, match=r"or pass a key$"):  # compares notes, too; a test has none
         configure(api_key="")
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
     with pytest.raises(ConfigError) as caught:
