@@ -9,7 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Self, TextIO
 from kling_client.errors import printable
 from kling_client.snapshot import TaskSnapshot
 from kling_contracts.redaction import escape_controls
-from kling_contracts.standard_streams import writing
+from kling_contracts.standard_streams import discard, writing
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -79,7 +79,7 @@ class Console:
         try:
             _write(self._err, text)
         except OSError:
-            _discard(self._err)
+            discard(self._err)
 
     @contextmanager
     def progress(self) -> Generator[Progress]:
@@ -231,13 +231,6 @@ def _lines(text: str, width: int | None) -> list[str]:
     return textwrap.wrap(
         text, width, subsequent_indent=indent + "  ", break_on_hyphens=False, break_long_words=False
     )
-
-
-def _discard(stream: TextIO) -> None:
-    """Discard what was not written, which Python would write again at its end, and all that follows."""
-    with suppress(OSError), Path(os.devnull).open("wb") as null:
-        os.dup2(null.fileno(), stream.fileno())
-        stream.flush()
 
 
 def _write(stream: TextIO, text: str) -> None:

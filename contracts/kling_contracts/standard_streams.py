@@ -6,9 +6,8 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from io import UnsupportedOperation
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 STANDARD_OUTPUT: Final = "standard output"
 # The status that a shell reports for a program ended by SIGPIPE.
@@ -42,7 +41,7 @@ def writing() -> Generator[None]:
         yield
         sys.stdout.flush()
     except OSError as error:
-        discard_output()
+        discard(sys.stdout)
         if isinstance(error, BrokenPipeError):
             raise
         raise OSError(error.errno, error.strerror, STANDARD_OUTPUT) from error
@@ -54,7 +53,8 @@ def write_output(text: str) -> None:
         sys.stdout.write(text)
 
 
-def discard_output() -> None:
-    """Discard standard output from now on."""
-    with suppress(UnsupportedOperation):  # a stream in memory
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def discard(stream: TextIO) -> None:
+    """Discard what was not written, which Python would write again at its end, and all that follows."""
+    with suppress(OSError), Path(os.devnull).open("wb") as null:  # a stream in memory has no descriptor
+        os.dup2(null.fileno(), stream.fileno())
+        stream.flush()
