@@ -8,11 +8,11 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from kling_client.config import DEFAULT_DEADLINE, DEFAULT_GATEWAY, DEFAULT_TIMEOUT
 from kling_client.console import PROGRAM, Console
-from kling_contracts.argument_parser import USAGE_ERROR, ArgumentParser
+from kling_contracts.argument_parser import USAGE_ERROR, ArgumentParser, ShowVersion
 from kling_contracts.gateways import GATEWAYS
 from kling_contracts.standard_streams import READER_GONE, open_closed_streams
 from kling_contracts.vocabulary import (
@@ -24,8 +24,6 @@ from kling_contracts.vocabulary import (
     KLING_API_KEY_VARIABLE,
     SECRET_KEY_VARIABLE,
 )
-
-DISTRIBUTION: Final = "kling-mock"
 
 EPILOG: Final = f"""\
 examples:
@@ -99,16 +97,6 @@ class _Parser(ArgumentParser):
         Console(as_json=False).error(message)
 
 
-class _Version(argparse.Action):
-    """Prints the version; it is looked up only then, since that is slow."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        from importlib.metadata import version
-
-        sys.stdout.write(f"{PROGRAM} {version(DISTRIBUTION)}\n")
-        parser.exit()
-
-
 def _wrapped(text: str, width: int, initial_indent: str = "", subsequent_indent: str = "") -> list[str]:
     # Names of commands and options are not split.
     return textwrap.wrap(
@@ -125,26 +113,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status. Invalid arguments raise SystemExit(2), as in argparse."""
     open_closed_streams()
     parser = _parser()
-    options = parser.parse_args(argv)
-    if options.command is None:
-        parser.print_help(sys.stderr)
-        return USAGE_ERROR
-    from kling_client.commands import Run
-
     try:
+        options = parser.parse_args(argv)
+        if options.command is None:
+            parser.print_help(sys.stderr)
+            return USAGE_ERROR
+        from kling_client.commands import Run
+
         return Run(options).execute()
     except BrokenPipeError:
         return READER_GONE
+    except OSError as error:  # of --help or --version, as `Run` reports all others
+        from kling_client.commands import Exit
+        from kling_contracts.help_links import help_line, kinds_of
+
+        message = f"{error.filename}: {error.strerror}"
+        parser.report(message)
+        Console(as_json=False).note(help_line(kinds_of(error), message))
+        return Exit.ERROR
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> ArgumentParser:
     parser = _Parser(
         prog=PROGRAM,
         description="Client for Kling's Multi-Image to Image API: images from subject images and a prompt.",
         epilog=EPILOG,
         formatter_class=_Formatter,
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    parser.add_argument("--version", action=ShowVersion, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     generate = commands.add_parser(
         "generate",

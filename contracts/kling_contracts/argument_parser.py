@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from kling_contracts.redaction import escape_controls
+from kling_contracts.standard_streams import write_output
 from kling_contracts.suggestions import did_you_mean
 
 USAGE_ERROR: Final = 2
@@ -17,7 +18,8 @@ _MISSING: Final = "the following arguments are required"
 class ArgumentParser(argparse.ArgumentParser):
     """Ends with status 2 and a line `program: message` for unknown options, words and choices.
 
-    The parsers of subcommands are of the same class.
+    The parsers of subcommands are of the same class. `--help` and `--version` raise the errors of
+    `write_output`, which argparse ignores.
     """
 
     _given: Sequence[str] = ()
@@ -36,6 +38,12 @@ class ArgumentParser(argparse.ArgumentParser):
         self.report(message)
         sys.stderr.write(f"{help_line(['options'], message)}\n")
         raise SystemExit(USAGE_ERROR)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is sys.stdout:
+            write_output(message)
+        else:
+            super()._print_message(message, file)
 
     def parse_known_args(  # type: ignore[override]  # typeshed's overloads cannot be repeated
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -68,3 +76,13 @@ class ArgumentParser(argparse.ArgumentParser):
             if action.option_strings:
                 raise argparse.ArgumentError(action, f"unknown value {value!r}; {hint}")
             self.error(f"unknown {action.dest} {value!r}; {hint}")
+
+
+class ShowVersion(argparse.Action):
+    """Prints the version; it is looked up only then, as reading the metadata of distributions is slow."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        write_output(f"{parser.prog} {version('kling-mock')}\n")
+        parser.exit()

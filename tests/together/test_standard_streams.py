@@ -43,6 +43,15 @@ def test_a_full_output(kling: Fake, create: list[str], capsys: pytest.CaptureFix
         (mock, HELP, 1, f"kling-mock: {FULL}"),
         (contracts, ["openapi"], 4, f"kling-contracts: {FULL}"),
         (client, create, 4, f"kling-client: {FULL}resume with:\n  kling-client wait "),
+        *[
+            (main, [option], status, f"{name}: {FULL}")
+            for main, status, name in (
+                (mock, 1, "kling-mock"),
+                (contracts, 4, "kling-contracts"),
+                (client, 4, "kling-client"),
+            )
+            for option in ("--help", "--version")
+        ],
     ]
     for main, words, status, message in rows:
         with Path("/dev/full").open("w", encoding="utf-8") as full, pytest.MonkeyPatch.context() as patch:
@@ -61,6 +70,11 @@ def test_an_output_that_is_not_read(
         (mock, HELP, READER_GONE),
         (contracts, ["openapi"], 0),
         (client, create, READER_GONE),
+        *[
+            (main, [option], status)
+            for main, status in ((mock, READER_GONE), (contracts, 0), (client, READER_GONE))
+            for option in ("--help", "--version")
+        ],
     ]
     for main, words, status in rows:
         with os.fdopen(unread_pipe(), "w") as pipe, pytest.MonkeyPatch.context() as patch:

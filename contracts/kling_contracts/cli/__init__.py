@@ -6,12 +6,12 @@ import argparse
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from kling_contracts.argument_parser import USAGE_ERROR, ArgumentParser
+from kling_contracts.argument_parser import USAGE_ERROR, ArgumentParser, ShowVersion
 from kling_contracts.cli import explain, judge, openapi, verify
 from kling_contracts.cli.options import UsageError
-from kling_contracts.cli.output import PROGRAM, complain, write
+from kling_contracts.cli.output import PROGRAM, complain
 from kling_contracts.standard_streams import STANDARD_OUTPUT, open_closed_streams
 
 _EXAMPLES: Final = """\
@@ -24,34 +24,15 @@ examples:
 NO_VERDICT = 4
 
 
-class _Version(argparse.Action):
-    """Looks the version up when it is requested: reading the metadata of distributions is slow."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        from importlib.metadata import version
-
-        write(f"{PROGRAM} {version('kling-mock')}\n")
-        parser.exit()
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit status. Usage errors exit with 2, as in argparse."""
     open_closed_streams()
-    parser = ArgumentParser(
-        prog=PROGRAM,
-        description="Verify servers of Kling's Multi-Image to Image API, and print its OpenAPI documents.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for command in (verify, judge, explain, openapi):
-        command.add(commands)
-    given = parser.parse_args(argv)
-    if given.command is None:
-        parser.print_help(sys.stderr)
-        return USAGE_ERROR
+    parser = _parser()
     try:
+        given = parser.parse_args(argv)
+        if given.command is None:
+            parser.print_help(sys.stderr)
+            return USAGE_ERROR
         return int(given.run(given))
     except UsageError as error:
         complain(str(error), error)
@@ -68,3 +49,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain("an internal error occurred; it is not a finding about the server")
         traceback.print_exc()
         return NO_VERDICT
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog=PROGRAM,
+        description="Verify servers of Kling's Multi-Image to Image API, and print its OpenAPI documents.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=ShowVersion, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for command in (verify, judge, explain, openapi):
+        command.add(commands)
+    return parser
