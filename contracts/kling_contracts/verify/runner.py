@@ -136,8 +136,7 @@ def _identify(session: Session) -> bool:
     """Whether the server is a kling-mock, from the first two requests: health, and a query with the key."""
     health = session.send(Probe(ProbeKind.HEALTH), "GET", HEALTH_PATH)
     if not health.answered:
-        reason = str(health.failure).partition(": ")[2]  # after the class of the error
-        advice = connection_advice(reason) or "check --base-url and that the server is running"
+        advice = connection_advice(health.failure) or "check --base-url and that the server is running"
         raise Unreachable(f"no answer: {health.failure}; {advice}")
     first = session.query(ProbeKind.UNKNOWN_ID, session.unknown_id, "whether the key is accepted")
     if not first.answered:
