@@ -115,8 +115,8 @@ class InvalidRequest(KlingError):
 
 
 def _may_be_path(violation: Violation) -> bool:
-    """Whether the value may be the path of a file: it is not base64, and the message names no mistake."""
-    return violation.rule.id.endswith(".base64") and "; " not in violation.received
+    """Whether the value may be the path of a file: it is not base64, and no mistake follows its length."""
+    return violation.rule.id.endswith(".base64") and violation.received.endswith(")")
 
 
 class TransportError(KlingError):

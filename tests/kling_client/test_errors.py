@@ -146,8 +146,9 @@ def test_text_from_outside_is_shown_as_one_printable_line() -> None:
 
 
 def test_a_file_name_given_as_a_string_is_refused_with_a_hint() -> None:
-    wrong = {"subject_image_list": [{"subject_image": "a.png"}] * 2}
-    assert "pass a file as pathlib.Path" in str(errors.InvalidRequest(validate(wrong)))
+    for name in "a.png", "a; b.png":
+        wrong = {"subject_image_list": [{"subject_image": name}] * 2}
+        assert "pass a file as pathlib.Path" in str(errors.InvalidRequest(validate(wrong)))
     wrong = {"subject_image_list": [{"subject_image": "data:image/png;base64,AAAA"}] * 2}
     assert "pathlib" not in str(errors.InvalidRequest(validate(wrong)))
 
