@@ -35,11 +35,6 @@ JSON = Mapping[str, object]
 Default = str | float | None
 
 
-def vars_of(field: Field) -> dict[str, object]:
-    """The parts of a declared field, by name."""
-    return {each.name: getattr(field, each.name) for each in fields(field)}
-
-
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Field(ABC):
     """A named value in a request body.
@@ -60,14 +55,17 @@ class Field(ABC):
 
     # The same for every kind of field: `dataclass` would compile these methods for each, 0.4 ms of import.
 
+    def _declared(self) -> list[tuple[str, object]]:
+        return [(each.name, getattr(self, each.name)) for each in fields(self)]
+
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and vars_of(self) == vars_of(other)
+        return self._declared() == other._declared() if type(other) is type(self) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(tuple(vars_of(self).items()))
+        return hash(tuple(self._declared()))
 
     def __repr__(self) -> str:
-        parts = [f"{name}={value!r}" for name, value in vars_of(self).items()]
+        parts = [f"{name}={value!r}" for name, value in self._declared()]
         return f"{type(self).__qualname__}({', '.join(parts)})"
 
     @cached_property
