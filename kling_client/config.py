@@ -26,19 +26,16 @@ DEFAULT_MAX_IMAGE_BYTES: Final = 100 * MEGABYTE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The validated configuration of a client. Its repr does not contain the key."""
+    """The configuration of a client, which `configure` validates. Its repr does not contain the key."""
 
     gateway: Gateway
     credentials: Credentials = field(repr=False)
     base_url: str
-    timeout: float = DEFAULT_TIMEOUT
-    retry: Retry = DEFAULT_RETRY
-    poll: Poll = DEFAULT_POLL
-    max_image_bytes: int = DEFAULT_MAX_IMAGE_BYTES
-    clock: Clock = monotonic
-
-    def __post_init__(self) -> None:
-        _require_limits(self.timeout, self.max_image_bytes)
+    timeout: float
+    retry: Retry
+    poll: Poll
+    max_image_bytes: int
+    clock: Clock
 
     @property
     def operation(self) -> Operation:
@@ -88,7 +85,9 @@ def configure(  # noqa: PLR0913 -- options, all by keyword
     found = find_gateway(gateway) if isinstance(gateway, str) else gateway
     if operation is not None:
         found = focus(found, operation)
-    _require_limits(timeout, max_image_bytes)
+    require_seconds("timeout", timeout, above=True)
+    if max_image_bytes < 1:
+        raise ConfigError(f"max_image_bytes: must be at least 1, not {max_image_bytes}")
     return Config(
         gateway=found,
         base_url=resolve_base_url(found, base_url),
@@ -99,12 +98,6 @@ def configure(  # noqa: PLR0913 -- options, all by keyword
         max_image_bytes=max_image_bytes,
         clock=clock,
     )
-
-
-def _require_limits(timeout: float, max_image_bytes: int) -> None:
-    require_seconds("timeout", timeout, above=True)
-    if max_image_bytes < 1:
-        raise ConfigError(f"max_image_bytes: must be at least 1, not {max_image_bytes}")
 
 
 def find_gateway(name: str) -> Gateway:
