@@ -8,6 +8,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import metadata, version
@@ -88,6 +90,22 @@ def output_of(
     output = printed.buffer.getvalue().decode()
     assert status in statuses, output + complaints.getvalue()
     return output
+
+
+def output_of_curl(words: list[str], url: str) -> str:
+    """The output of a curl command with the options -d, -H and -i, sent to a URL."""
+    data = words[words.index("-d") + 1].encode() if "-d" in words else None
+    headers = dict(words[at + 1].split(": ") for at, word in enumerate(words) if word == "-H")
+    try:
+        answer = urllib.request.urlopen(urllib.request.Request(url, data=data, headers=headers))
+    except urllib.error.HTTPError as refusal:
+        answer = refusal
+    with answer:
+        body: str = answer.read().decode()
+    head = f"HTTP/1.1 {answer.status} {answer.reason}\n" + "".join(
+        f"{name.lower()}: {value}\n" for name, value in answer.headers.items()
+    )
+    return head + "\n" + body if "-i" in words else body
 
 
 def check_requirements(requirement: str, *others: str) -> None:

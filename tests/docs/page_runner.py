@@ -14,8 +14,6 @@ import re
 import shlex
 import shutil
 import textwrap
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, field
@@ -36,15 +34,21 @@ from tests.docs.commands import (
     commands_in,
     hide_django,
     output_of,
+    output_of_curl,
     require_chromium,
     run_tool,
     with_redis,
 )
 from tests.docs.compose import check_compose
-from tests.docs.pages import Block, Page, fits
+from tests.docs.pages import Block, Page, fits, fits_text
 from tests.profiles import IN_STORAGE
 
 SHOWN_URL = "http://127.0.0.1:8000"
+MAINS: dict[str, Callable[[list[str]], int]] = {
+    "kling-mock": mock_cli.main,
+    "kling-contracts": contracts_cli.main,
+    "kling-client": client_cli.main,
+}
 VARIABLES = {value for name, value in vars(vocabulary).items() if name.endswith("_VARIABLE")}
 
 # The coverage phase of Schemathesis sends hundreds of requests. `make schemathesis` runs it for the
@@ -108,7 +112,7 @@ class PageRunner:
             "json": self._json,
             "text": self._text,
             "ini": self._ini,
-            "toml": self._toml,
+            "toml": self._write_named,
             "yaml": self._yaml,
         }
         if block.language not in runs:
@@ -165,9 +169,6 @@ class PageRunner:
 
     def _ini(self, block: Block) -> None:
         (self.pytester.path / "pytest.ini").write_text(block.text, encoding="utf-8")
-
-    def _toml(self, block: Block) -> None:
-        self._write_named(block)
 
     def _write_named(self, block: Block) -> None:
         named = _FILE.match(block.text)
@@ -280,40 +281,20 @@ class PageRunner:
         assert self.url is not None, "a curl block needs a `kling-mock serve` before it"
         (shown,) = (word for word in words if word.startswith("http"))
         assert shown.startswith(SHOWN_URL)
-        data = words[words.index("-d") + 1].encode() if "-d" in words else None
-        request = urllib.request.Request(
-            self.url + shown.removeprefix(SHOWN_URL).replace("$task", self.task),
-            data=data,
-            headers=dict(words[at + 1].split(": ") for at, word in enumerate(words) if word == "-H"),
-        )
-        try:
-            answer = urllib.request.urlopen(request)
-        except urllib.error.HTTPError as refusal:
-            answer = refusal
-        with answer:
-            body = answer.read().decode()
-        head = f"HTTP/1.1 {answer.status} {answer.reason}\n" + "".join(
-            f"{name.lower()}: {value}\n" for name, value in answer.headers.items()
-        )
-        self._keep(head + "\n" + body if "-i" in words else body)
+        url = self.url + shown.removeprefix(SHOWN_URL).replace("$task", self.task)
+        self._keep(output_of_curl(words, url))
 
     def _console(self, block: Block) -> None:
         """A command with `--help`: the block is its output, where `…` stands for any text."""
         prompt, _, shown = block.text.partition("\n")
         match shlex.split(prompt):
-            case ["$", "kling-mock", *arguments, "--help"]:
-                main: Callable[[list[str]], int] = mock_cli.main
-            case ["$", "kling-contracts", *arguments, "--help"]:
-                main = contracts_cli.main
-            case ["$", "kling-client", *arguments, "--help"]:
-                main = pytest.importorskip("kling_client.cli").main
+            case ["$", program, *arguments, "--help"] if program in MAINS:
+                with redirect_stdout(StringIO()) as printed, pytest.raises(SystemExit):
+                    MAINS[program]([*arguments, "--help"])
             case _:
                 pytest.fail(f"{self.page.name}, line {block.line}: only --help can be compared")
-        with redirect_stdout(StringIO()) as printed, pytest.raises(SystemExit):
-            main([*arguments, "--help"])
         # Versions of Python break the lines of a usage differently.
-        pattern = ".*".join(map(re.escape, " ".join(shown.split()).split("…")))
-        assert re.fullmatch(pattern, " ".join(printed.getvalue().split()))
+        assert fits_text(" ".join(shown.split()), " ".join(printed.getvalue().split()))
 
     def _javascript(self, block: Block) -> None:
         if _FILE.match(block.text):
@@ -345,7 +326,6 @@ class PageRunner:
         if self.not_run and self.output is None:
             return
         assert self.output is not None, f"{self.page.name}, line {block.line}: no output to compare"
-        pattern = ".*".join(map(re.escape, textwrap.dedent(block.text).strip().split("…")))
-        assert re.fullmatch(pattern, textwrap.dedent(self.output).strip(), re.DOTALL), (
+        assert fits_text(textwrap.dedent(block.text).strip(), textwrap.dedent(self.output).strip()), (
             f"{self.page.name}, line {block.line}: the real output is\n{self.output}"
         )
