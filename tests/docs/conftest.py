@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 # pytester removes the modules that a run inside this process was the first to import. A module imported twice
 # has two classes of each name, so the modules that a page could be the first to import are imported above.
 
-pytest.register_assert_rewrite("tests.docs.page_runner")  # so that its failed assertions show values
+# So that their failed assertions show values.
+pytest.register_assert_rewrite("tests.docs.page_runner", "tests.docs.project")
 
 
 @pytest.fixture

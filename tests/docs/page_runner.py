@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
 import shlex
 import shutil
@@ -32,7 +31,6 @@ from tests.docs.ci_files import check_ci
 from tests.docs.commands import (
     check_requirements,
     commands_in,
-    hide_django,
     output_of,
     output_of_curl,
     require_chromium,
@@ -41,7 +39,7 @@ from tests.docs.commands import (
 )
 from tests.docs.compose import check_compose
 from tests.docs.pages import Block, Page, fits, fits_text
-from tests.profiles import IN_STORAGE
+from tests.docs.project import Project, is_named
 
 SHOWN_URL = "http://127.0.0.1:8000"
 MAINS: dict[str, Callable[[list[str]], int]] = {
@@ -51,24 +49,7 @@ MAINS: dict[str, Callable[[list[str]], int]] = {
 }
 VARIABLES = {value for name, value in vars(vocabulary).items() if name.endswith("_VARIABLE")}
 
-# The coverage phase of Schemathesis sends hundreds of requests. `make schemathesis` runs it for the
-# page as well; `make test` runs it in tests/together/test_schemathesis.py.
-WITHOUT_COVERAGE = (
-    ("", "")
-    if "SCHEMATHESIS_EXAMPLES" in os.environ
-    else (
-        '"generation": {"max-examples": 3}',
-        '"generation": {"max-examples": 3}, "phases": {"coverage": {"enabled": False}}',
-    )
-)
-
 _COMMENT = re.compile(r"^<!-- run: with (\w+)(\(.*\))? -->$", re.MULTILINE)
-_FILE = re.compile(r"(?:#|//|<!--) ([\w/.-]+\.\w+)(?: -->)?\n")
-# Other plugins happen to be installed here: a reader's project has none of them.
-_OPTIONS = ("-q", "-W", "error", "-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "kling_mock")
-
-# Plugins whose fixtures or functions a page uses, by a word of the page.
-_PLUGINS = {"import schemathesis": "schemathesis", "httpx_mock": "pytest_httpx"}
 
 
 @dataclass
@@ -83,10 +64,10 @@ class PageRunner:
     output: str | None = None
     url: str | None = None
     task: str = ""
-    test_files: list[str] = field(default_factory=list[str])
-    passed: set[str] = field(default_factory=set[str])
-    variables: dict[str, str] = field(default_factory=dict[str, str])
     not_run: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+
+    def __post_init__(self) -> None:
+        self.project = Project(self.page, self.pytester)
 
     def run(self) -> None:
         """Run every block in order, then the tests of the project."""
@@ -95,7 +76,7 @@ class PageRunner:
         self._take_fixture()
         for block in self.page.blocks:
             self.run_block(block)
-        self.run_tests()
+        self.project.run_tests()
         if self.not_run:
             left_out = (f"{tool} is not installed: lines {lines}" for tool, lines in self.not_run.items())
             pytest.skip(f"{'; '.join(left_out)} were not run, all else was")
@@ -106,13 +87,13 @@ class PageRunner:
             "sh": self._shell,
             "javascript": self._javascript,
             "typescript": self._typescript,
-            "java": self._write_named,
-            "html": self._write_named,
+            "java": self.project.write_named,
+            "html": self.project.write_named,
             "console": self._console,
             "json": self._json,
             "text": self._text,
-            "ini": self._ini,
-            "toml": self._write_named,
+            "ini": self.project.write_ini,
+            "toml": self.project.write_named,
             "yaml": self._yaml,
         }
         if block.language not in runs:
@@ -130,54 +111,12 @@ class PageRunner:
         self.namespace[comment[1]] = self.request.getfixturevalue(comment[1])
 
     def _python(self, block: Block) -> None:
-        named = _FILE.match(block.text)
-        if named is not None or "def test_" in block.text:
-            self._write_file(block, named[1] if named else None)
+        if is_named(block) or "def test_" in block.text:
+            self.project.write_python(block)
             return
         with redirect_stdout(StringIO()) as printed:
             exec(compile(with_redis(block.placed), self.page.name, "exec"), self.namespace)
         self.output = printed.getvalue()
-
-    def _write_file(self, block: Block, name: str | None) -> None:
-        """A file of the project; tests without a file name go on in the file of those before them."""
-        if name is None:
-            name = self.test_files[-1] if self.test_files else "test_page.py"
-        file = self.pytester.path / name
-        before = file.read_text(encoding="utf-8") if file.exists() else ""
-        text = block.text.replace(*WITHOUT_COVERAGE)
-        gap = "\n" * (block.line - 1 - before.count("\n"))
-        file.write_text(before + gap + text, encoding="utf-8")
-        if name.startswith("test_") and name not in self.test_files:
-            self.test_files.append(name)
-
-    def run_tests(self) -> None:
-        """Run the tests that no `pytest` of the page has run and passed."""
-        if files := [name for name in self.test_files if name not in self.passed]:
-            run = self._run_pytest(files)
-            assert run.ret == 0, run.stdout.str()
-
-    def _run_pytest(self, arguments: list[str]) -> pytest.RunResult:
-        options = (*_OPTIONS, *(f"-p{name}" for word, name in _PLUGINS.items() if word in self.page.text))
-        alone = "import schemathesis" in self.page.text  # its hooks exist once in a process
-        run = self.pytester.runpytest_subprocess if alone else self.pytester.runpytest_inprocess
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in (self.variables | (IN_STORAGE if alone else {})).items():
-                patch.setenv(name, value)
-            if "import django" in self.page.text:
-                hide_django(patch)
-            return run(*options, *(word for word in arguments if word != "-q"))
-
-    def _ini(self, block: Block) -> None:
-        (self.pytester.path / "pytest.ini").write_text(block.text, encoding="utf-8")
-
-    def _write_named(self, block: Block) -> None:
-        named = _FILE.match(block.text)
-        assert named is not None, (
-            f"{self.page.name}, line {block.line}: a file needs its name in the first line"
-        )
-        file = self.pytester.path / named[1]
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(block.text, encoding="utf-8")
 
     def _yaml(self, block: Block) -> None:
         """A compose file, or that of a CI service, which is not run: the mock has these options."""
@@ -229,7 +168,7 @@ class PageRunner:
         """Set a variable of the commands of this page that run tests or other languages."""
         name, _, value = assignment.partition("=")
         assert name in VARIABLES, f"{self.page.name}: unknown variable {name}"
-        self.variables[name] = value.replace(SHOWN_URL, self.url or SHOWN_URL)
+        self.project.variables[name] = value.replace(SHOWN_URL, self.url or SHOWN_URL)
 
     def _mock(self, arguments: list[str]) -> None:
         """Run a command that ends; export or import; or serve with these flags on a free port."""
@@ -268,13 +207,7 @@ class PageRunner:
         self.task = found[1] if found else self.task
 
     def _pytest(self, arguments: list[str]) -> None:
-        """Run the tests written so far; they may fail, since their output is compared."""
-        run = self._run_pytest(arguments)
-        assert run.ret in (0, 1), run.stdout.str()
-        self.output = run.stdout.str()
-        if run.ret == 0 and "-k" not in arguments:
-            named = {word for word in arguments if word.endswith(".py")}
-            self.passed |= named or set(self.test_files)
+        self.output = self.project.run_pytest(arguments)
 
     def _curl(self, words: list[str]) -> None:
         """Send the request of curl to the server of this page."""
@@ -297,8 +230,8 @@ class PageRunner:
         assert fits_text(" ".join(shown.split()), " ".join(printed.getvalue().split()))
 
     def _javascript(self, block: Block) -> None:
-        if _FILE.match(block.text):
-            self._write_named(block)
+        if is_named(block):
+            self.project.write_named(block)
             return
         assert self.url is not None, "a JavaScript block needs a `kling-mock serve` before it"
         script = block.text.replace(SHOWN_URL, self.url)
@@ -312,7 +245,7 @@ class PageRunner:
             self.not_run.setdefault(tool, []).append(line)
             self.output = None
             return
-        self.output = run_tool([path, *arguments], self.pytester.path, self.variables)
+        self.output = run_tool([path, *arguments], self.pytester.path, self.project.variables)
 
     # -- output
 

@@ -20,7 +20,7 @@ def test_the_fixture_example_passes(readme: Page, runner: Runner) -> None:
     """The tests of the first section pass, in an empty project."""
     page = runner(ROOT / "README.md")
     page.run_block(readme.block("python", "def test_poster"))
-    page.run_tests()
+    page.project.run_tests()
 
 
 def test_the_server_example_gives_the_shown_answer(readme: Page, runner: Runner) -> None:
