@@ -11,11 +11,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from kling_client import flows
 from kling_client.client import Client
 from kling_client.config import DEFAULT_GATEWAY, configure, find_gateway
 from kling_client.console import PROGRAM, Console, result_json, task_json
 from kling_client.errors import ConfigError, InvalidRequest, KlingError, TaskFailed, WaitTimeout, printable
-from kling_client.flows import require_list
 from kling_client.images import Image
 from kling_client.preview import preview
 from kling_client.request import CreateRequest, Draft, write
@@ -34,6 +34,12 @@ class Exit(IntEnum):
     TIMED_OUT = 3
     ERROR = 4
     INTERRUPTED = 130
+
+
+class _Client(Client):
+    def submit(self, draft: Draft) -> Task:
+        """Create a task from a request that is already encoded and checked."""
+        return self._driver.run(flows.submit(self._config, draft, Task(id="", driver=self._driver)))
 
 
 class Run:
@@ -86,26 +92,15 @@ class Run:
 
     def generate(self) -> Exit:
         options = self.options
-        request = self._request()
         # Arguments are checked before the client is created, which requires a key.
-        draft = write(request, find_gateway(options.gateway).main, check=True)
+        draft = write(self._request(), find_gateway(options.gateway).main, check=True)
         if options.dry_run:
             return self._preview(draft)
         if not options.no_wait:
             _prepare(options.out)
         with self._client() as kling:
             self.creating = True
-            task = kling.generate(
-                request.images,
-                request.prompt,
-                aspect_ratio=request.aspect_ratio,
-                n=request.n,
-                scene=request.scene,
-                style=request.style,
-                model=request.model,
-                callback_url=request.callback_url,
-                external_task_id=request.external_task_id,
-            )
+            task = kling.submit(draft)
             self.creating = False
             self._show_id(task)
             if options.no_wait:
@@ -128,7 +123,7 @@ class Run:
 
     def list_tasks(self) -> Exit:
         limit = self.options.limit
-        require_list(find_gateway(self.options.gateway))
+        flows.require_list(find_gateway(self.options.gateway))
         found: list[dict[str, object]] = []
         with self._client() as kling:
             for task in islice(kling.list(page_size=min(limit, PAGE_SIZE_MAXIMUM.value)), limit):
@@ -140,9 +135,9 @@ class Run:
             self.console.value({"tasks": found})
         return Exit.OK
 
-    def _client(self) -> Client:
+    def _client(self) -> _Client:
         options = self.options
-        return Client(gateway=options.gateway, base_url=options.base_url, timeout=options.timeout)
+        return _Client(gateway=options.gateway, base_url=options.base_url, timeout=options.timeout)
 
     def _request(self) -> CreateRequest:
         options = self.options

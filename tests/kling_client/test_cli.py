@@ -9,12 +9,14 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from unittest.mock import Mock
 
 import httpx
 import pytest
 
 from kling_client.cli import main
 from kling_contracts.image_files import png
+from kling_contracts.operations import validate
 from kling_mock import Fake
 from tests.kling_client.command import AT_ONCE, KEY, KLING, create, interrupt, lines
 
@@ -117,6 +119,13 @@ def test_arguments_are_checked_before_the_key(
     }.items():
         assert main(list(words)) == 2
         assert capsys.readouterr().err.startswith(f"kling-client: {message}"), words
+
+
+def test_a_request_is_encoded_and_checked_once(kling: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    check = Mock(wraps=validate)
+    monkeypatch.setattr("kling_client.request.validate", check)
+    assert main(create("--no-wait")) == 0
+    assert check.call_count == len(kling.tasks) == 1
 
 
 def test_all_files_that_cannot_be_read_are_named(kling: Fake, capsys: pytest.CaptureFixture[str]) -> None:
