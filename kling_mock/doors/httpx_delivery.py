@@ -44,16 +44,16 @@ def wait(library: Any, send: Callable[[], Reply], reply: Reply, timeout: float |
 
     A connection that is refused is repeated as the pool repeats it; `send` sends the request again.
     """
-    pauses = _pauses(pool)
-    while reply.delivery is not None:
-        arrival = head_arrival(reply.delivery, timeout)
-        if arrival.seconds:
-            time.sleep(arrival.seconds)
-        if arrival.failure is not Failure.REFUSED or (pause := next(pauses, None)) is None:
-            _require_success(library, arrival)
+    for pause in _pauses(pool):
+        if not _is_refused(reply):
             break
         time.sleep(pause)
         reply = send()
+    if reply.delivery is not None:
+        arrival = head_arrival(reply.delivery, timeout)
+        if arrival.seconds:
+            time.sleep(arrival.seconds)
+        _require_success(library, arrival)
     return reply
 
 
@@ -65,16 +65,16 @@ async def wait_async(
     pool: object,
 ) -> Reply:
     """`wait` for asynchronous clients."""
-    pauses = _pauses(pool)
-    while reply.delivery is not None:
-        arrival = head_arrival(reply.delivery, timeout)
-        if arrival.seconds:
-            await _sleep(arrival.seconds)
-        if arrival.failure is not Failure.REFUSED or (pause := next(pauses, None)) is None:
-            _require_success(library, arrival)
+    for pause in _pauses(pool):
+        if not _is_refused(reply):
             break
         await _sleep(pause)
         reply = await send()
+    if reply.delivery is not None:
+        arrival = head_arrival(reply.delivery, timeout)
+        if arrival.seconds:
+            await _sleep(arrival.seconds)
+        _require_success(library, arrival)
     return reply
 
 
@@ -109,6 +109,10 @@ class AsyncBody:
 def _pauses(pool: object) -> Iterator[float]:
     """The pauses in seconds before a pool of httpcore connects again: `retries=` of a transport."""
     return (2.0 ** (number - 2) if number else 0.0 for number in range(getattr(pool, "_retries", 0)))
+
+
+def _is_refused(reply: Reply) -> bool:
+    return reply.delivery is not None and reply.delivery.refused
 
 
 def _require_success(library: Any, arrival: Arrival) -> None:
