@@ -37,10 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[:1] == ["help"] and (len(arguments) == 1 or arguments[1] in _COMMANDS):
         arguments = [*arguments[1:2], "--help"]
     try:
-        try:
-            return _run(_parser(_command_of(arguments)), arguments)
-        finally:
-            write_output("")  # what is buffered: errors of the interpreter's last flush are tracebacks
+        return _run(arguments)
     except ValueError as error:
         complain(str(error), error)
         return USAGE_ERROR
@@ -58,8 +55,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _run(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
-    options = parser.parse_args(arguments)
+def _run(arguments: Sequence[str]) -> int:
+    parser = _parser(_command_of(arguments))
+    try:
+        return _run_command(parser.parse_args(arguments), parser)
+    finally:
+        write_output("")  # what is buffered: errors of the interpreter's last flush are tracebacks
+
+
+def _run_command(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     match options.command:
         case "serve":
             from kling_mock.serve_command import run_serve

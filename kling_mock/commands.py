@@ -80,6 +80,7 @@ class ShowCosts(Struct, frozen=True):
 class FetchPicture(Struct, frozen=True):
     """Get a result picture. Needs no key, as on the real service: the URL is enough.
 
+    `task_id` is empty, which no task has, for a path in the folder of results that identifies none.
     `redirected`: the URL is the target of a redirect by which a fault answered another download.
     """
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from kling_contracts.gateways import RefusalReason
 from kling_contracts.vocabulary import SUCCESS_MESSAGE, TaskStatus
 from kling_contracts.wire_objects import success_object
-from kling_mock.commands import Create, Query, Refused
+from kling_mock.commands import Create, Query, Refused, refused
 from kling_mock.http import Reply, json_reply, refusal_reply
 from kling_mock.limits import Shortage
 from kling_mock.records import Record
@@ -47,21 +47,21 @@ class Decision(Struct, frozen=True):
     at: float | None = None
 
 
-def refuse(refused: Refused, request_id: str) -> Decision:
+def refuse(command: Refused, request_id: str) -> Decision:
     """The decision that refuses a request."""
-    values = dict(refused.values)
+    values = dict(command.values)
     reply = refusal_reply(
-        refused.refusal,
-        refused.refusal.body(request_id, **values),
-        rule=refused.rule,
-        source=refused.source,
-        relax=refused.relax,
+        command.refusal,
+        command.refusal.body(request_id, **values),
+        rule=command.rule,
+        source=command.source,
+        relax=command.relax,
     )
-    if refused.allow is not None:
-        reply = replace(reply, headers=(*reply.headers, ("allow", refused.allow)))
-    message = refused.refusal.text(**values)
+    if command.allow is not None:
+        reply = replace(reply, headers=(*reply.headers, ("allow", command.allow)))
+    message = command.refusal.text(**values)
     audit = AuditInfo(
-        refused.account, refused.request, None, None, refused.rule, None, refused.notes, message
+        command.account, command.request, None, None, command.rule, None, command.notes, message
     )
     return Decision(reply, audit)
 
@@ -75,12 +75,10 @@ def refuse_for(
     **values: object,
 ) -> Decision:
     """The decision that refuses a request for a reason; `relax` is the setting that would allow it."""
-    refusal = command.gateway.refusals[reason]
-    named = tuple(values.items())
-    refused = Refused(refusal, reason.value, refusal.rule_source, relax, command.account, named)
+    found = refused(command.gateway, reason, command.account, tuple(values.items()), relax=relax)
     if isinstance(command, Create):
-        refused = replace(refused, notes=command.notes, request=command.request)
-    return refuse(refused, request_id)
+        found = replace(found, notes=command.notes, request=command.request)
+    return refuse(found, request_id)
 
 
 def refuse_short(command: Create | Query, shortage: Shortage, request_id: str) -> Decision:

@@ -19,6 +19,7 @@ from kling_mock.commands import (
     Query,
     Refused,
     ShowCosts,
+    refused,
 )
 from kling_mock.decision import AuditInfo, Decision, refuse, refuse_for, refuse_short
 from kling_mock.http import JSON_HEADERS, Reply, json_reply
@@ -57,7 +58,7 @@ def decide(
     """
     command, token = asked
     if token is not None:
-        return _decide_for_token(snapshot, command, token, settings, request_id, again)
+        return _decide_for_token(snapshot, (command, token), settings, request_id, again)
     if type(command) is Query:  # the most frequent, and faster than a pattern
         return answer_query(snapshot, command, settings, request_id)
     match command:
@@ -76,9 +77,10 @@ def decide(
             return refuse(command, request_id)
 
 
-def _decide_for_token(  # noqa: PLR0913, PLR0917 -- `decide`, with the token apart
-    snapshot: Snapshot, command: Command, token: Token, settings: Settings, request_id: str, again: int
+def _decide_for_token(
+    snapshot: Snapshot, asked: tuple[Command, Token], settings: Settings, request_id: str, again: int
 ) -> Decision:
+    command, token = asked
     known = snapshot[TokenKey(token.digest)]
     expires = snapshot.now + token.left if known is None else known
     if known is None and token.early:
@@ -92,8 +94,7 @@ def _decide_for_token(  # noqa: PLR0913, PLR0917 -- `decide`, with the token apa
 
 
 def _refuse_token(token: Token, reason: RefusalReason, request_id: str) -> Decision:
-    refusal = token.gateway.refusals[reason]
-    return refuse(Refused(refusal, reason.value, refusal.source, None), request_id)
+    return refuse(refused(token.gateway, reason), request_id)
 
 
 # -- create
@@ -166,8 +167,8 @@ def _accept(  # noqa: PLR0913, PLR0917 -- `_create`, with its intermediate resul
     names = tuple([fault.kind for fault in faults]) if faults else ()
     if effects.refusal is not None:
         source = effects.refusal.source
-        refused = Refused(effects.refusal, "script.refuses", source, None, account, (), None, command.notes)
-        decision = refuse(refused, request_id)
+        scripted = Refused(effects.refusal, "script.refuses", source, None, account, (), None, command.notes)
+        decision = refuse(scripted, request_id)
         audit = replace(decision.audit, request=asked, script=script, faults=names)
         return Decision(decision.reply, audit, expect, used, faults)
     if faults and any(fault.instead for fault in faults):

@@ -57,7 +57,7 @@ def _show_entry(entry: HelpEntry, *, as_json: bool) -> None:
         write_output(json.dumps(entry._asdict()) + "\n")
         return
     terminal = sys.stdout.isatty()
-    width = min(shutil.get_terminal_size().columns, WIDTH) if terminal else WIDTH
+    width = _width() if terminal else WIDTH
     more = ", ".join(f"`kling-mock help {name}`" for name in entry.pages)
     wrapper = TextWrapper(
         width, subsequent_indent=" " * _LABEL, break_on_hyphens=False, break_long_words=False
@@ -86,4 +86,9 @@ def _show_page(name: str, *, as_json: bool) -> None:
         from rich.console import Console
         from rich.markdown import Markdown
 
-        Console(width=min(shutil.get_terminal_size().columns, WIDTH)).print(Markdown(text, hyperlinks=False))
+        Console(width=_width()).print(Markdown(text, hyperlinks=False))
+
+
+def _width() -> int:
+    """The width of a text on the terminal."""
+    return min(shutil.get_terminal_size().columns, WIDTH)

@@ -309,9 +309,9 @@ class Settings:
         try:
             self._read()
         except ValueError as error:
-            from kling_contracts.help_links import help_line
-
             if is_explained_here():
+                from kling_contracts.help_links import help_line
+
                 error.add_note(help_line(["ValueError"], str(error)))
             raise
 

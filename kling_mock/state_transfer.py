@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TextIO, TypeVar
 
 from kling_contracts.redaction import escape_controls, hide_in_urls
 from kling_contracts.standard_streams import writing
@@ -66,12 +66,14 @@ def export_state(options: argparse.Namespace) -> int:
     else:
         data = _request(options, "GET")
         items = _checked(data)
+    report = sys.stdout
     if options.file == STANDARD:
         with writing():
             sys.stdout.buffer.write(data)
+        report = sys.stderr
     else:
         SavedState(data).save(options.file)
-    _report(options, items, "exported to")
+    _report(report, options, items, "exported to")
     return 0
 
 
@@ -97,7 +99,7 @@ def import_state(options: argparse.Namespace) -> int:
                 raise ValueError(str(error)) from error
     else:
         _request(options, "POST", data, "?replace=true" if options.replace else "")
-    _report(options, items, "imported from")
+    _report(sys.stdout, options, items, "imported from")
     return 0
 
 
@@ -158,8 +160,7 @@ def _shown(parts: Iterable[T], what: str) -> Iterable[T]:
     return track(parts, what, console=Console(stderr=True), transient=True)
 
 
-def _report(options: argparse.Namespace, items: list[Item], verb: str) -> None:
-    out = sys.stderr if options.file == STANDARD and verb == "exported to" else sys.stdout
+def _report(out: TextIO, options: argparse.Namespace, items: list[Item], verb: str) -> None:
     kinds = Counter(type(item).__name__ for item in items)
     tasks, calls = kinds["TaskState"], kinds["CallRecord"]
     if options.json:

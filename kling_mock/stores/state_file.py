@@ -208,33 +208,27 @@ class StateFile:
                 _insert(connection, ROWS, rows)
                 _insert(connection, CALLS, calls)
                 return
-            connection.execute("BEGIN IMMEDIATE")
-            if gone is not NOTHING_GONE:
-                for table, numbers in ((ROWS, gone.rows), (CALLS, gone.calls)):
-                    connection.executemany(table.delete, [(number,) for number in numbers])
-            _insert(connection, ROWS, rows)
-            _insert(connection, CALLS, calls)
-            connection.execute("COMMIT")
+            with connection:  # commits or rolls back
+                connection.execute("BEGIN IMMEDIATE")
+                if gone is not NOTHING_GONE:
+                    for table, numbers in ((ROWS, gone.rows), (CALLS, gone.calls)):
+                        connection.executemany(table.delete, [(number,) for number in numbers])
+                _insert(connection, ROWS, rows)
+                _insert(connection, CALLS, calls)
         except sqlite3.Error as error:
             raise self._not_written(error) from error
-        finally:
-            if connection.in_transaction:  # some failures have rolled back already
-                connection.execute("ROLLBACK")
 
     def replace(self, rows: Iterable[Row], calls: Iterable[Row]) -> None:
         """Replace all rows, in one transaction. Raises StateNotKept if it fails; then nothing changes."""
         connection = self._connected
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            for table, new in ((ROWS, rows), (CALLS, calls)):
-                connection.execute(table.clear)
-                connection.executemany(table.insert, new)
-            connection.execute("COMMIT")
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                for table, new in ((ROWS, rows), (CALLS, calls)):
+                    connection.execute(table.clear)
+                    connection.executemany(table.insert, new)
         except sqlite3.Error as error:
             raise self._not_written(error) from error
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
 
     @property
     def _connected(self) -> sqlite3.Connection:
