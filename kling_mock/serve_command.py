@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import Field, fields
 from pathlib import Path
@@ -17,6 +17,7 @@ from kling_mock.setting_text import read_switch
 from kling_mock.settings import Settings
 
 if TYPE_CHECKING:
+    from kling_mock.console import Console
     from kling_mock.doors.tls import Certificate
     from kling_mock.fake import Fake
     from kling_mock.scenarios.scenario_reload import ScenarioReload
@@ -159,16 +160,9 @@ def _serve_fake(fake: Fake, reload: ScenarioReload | None, options: argparse.Nam
                 text = f"--ready-file: {options.ready_file}: not written: {error.strerror}"
                 console.problem(f"{text}\n{help_line(kinds_of(error), text)}")
 
-    of_console = console.background()
-
-    async def background() -> None:
-        tasks = [of_console()]
-        if reload is not None:
-            tasks.append(reload.run(console.note, console.problem))
-        await asyncio.gather(*tasks)
-
     try:
         if options.workers == 1:
+            background = _background(console, reload)
             serve_until_interrupted(app, listening, announce, background, certificate=certificate)
         else:
             from kling_mock.worker_processes import WorkerProcesses
@@ -181,6 +175,18 @@ def _serve_fake(fake: Fake, reload: ScenarioReload | None, options: argparse.Nam
     with suppress(KeyboardInterrupt):  # a further Ctrl-C or SIGTERM
         console.show_end()
     return 0
+
+
+def _background(console: Console, reload: ScenarioReload | None) -> Callable[[], Coroutine[Any, Any, None]]:
+    """A coroutine function for the event loop of the server, until it is cancelled."""
+    run = console.background()  # follows the changes of other processes from here on
+    if reload is None:
+        return run
+
+    async def run_both() -> None:
+        await asyncio.gather(run(), reload.run(console.note, console.problem))
+
+    return run_both
 
 
 def work() -> None:

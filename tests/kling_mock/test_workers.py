@@ -76,7 +76,7 @@ def test_workers_that_are_killed_at_their_start_are_replaced_again_and_again(
     worker = SimpleNamespace(is_ready=False, process=SimpleNamespace(pid=1))
     for _ in range(7):
         workers._replace(worker)
-    with pytest.raises(WorkersFailed, match=r"(?m)^3 worker processes ended before they were ready$"):
+    with pytest.raises(WorkersFailed, match=r"^3 worker processes ended before they were ready$"):
         workers._replace(worker)
     assert len(started) == len(reports) == 7
 

@@ -164,7 +164,7 @@ def test_task_is_the_only_one(caller: Caller) -> None:
 
 
 def test_without_a_task_the_error_lists_refused_requests(caller: Caller) -> None:
-    with pytest.raises(NotOneTask, match=r"(?m)^\.task expects exactly one task; none was created$"):
+    with pytest.raises(NotOneTask, match=r"^\.task expects exactly one task; none was created$"):
         _ = caller.fake.task
     caller.ask(n=0)
     with pytest.raises(NotOneTask) as caught:
