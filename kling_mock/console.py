@@ -47,8 +47,7 @@ class Console:
         self._quiet = quiet
         self._json = log == "json"
         self._writer = LogWriter(sys.stdout)
-        terminal = sys.stdout is not None and sys.stdout.isatty()  # pyright: ignore[reportUnnecessaryComparison] -- None if it was closed
-        self._coloured = terminal and "NO_COLOR" not in os.environ
+        self._coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         # Without a handler, logging writes to stderr, which blocks if it is a pipe that is not read.
         logging.getLogger().addHandler(_Forward(self))
         if not quiet:

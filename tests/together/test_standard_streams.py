@@ -13,7 +13,7 @@ from PIL import Image
 
 from kling_client.cli import main as client
 from kling_contracts.cli import main as contracts
-from kling_contracts.standard_streams import READER_GONE
+from kling_contracts.standard_streams import READER_GONE, open_closed_streams
 from kling_mock import Fake
 from kling_mock.cli import main as mock
 
@@ -81,6 +81,28 @@ def test_an_output_that_is_not_read(
             patch.setattr(sys, "stdout", pipe)
             assert main(words) == status
     assert capsys.readouterr().err == f"resume with:\n  kling-client wait {kling.task.id} --out .\n"
+
+
+def test_streams_that_are_opened_are_those_of_child_processes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the sockets of `serve --workers` get their descriptors."""
+    opened: list[int] = []
+    open_file = os.open
+
+    def noted(path: str, flags: int) -> int:
+        opened.append(open_file(path, flags))
+        return opened[-1]
+
+    def closed(_: int) -> None:
+        raise OSError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", closed)
+        patch.setattr(os, "open", noted)
+        open_closed_streams()
+    inherited = [os.get_inheritable(each) for each in opened]
+    for each in opened:
+        os.close(each)
+    assert inherited == [True] * 3
 
 
 def test_a_closed_output(kling: Fake, create: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,18 @@ def test_the_log_names_what_the_server_was_started_with(
     assert "  dashboard  http://127.0.0.1:8000/_mock/" in lines
     assert "  scenario   dev.toml   (1 script)" in lines
     assert "  clock      skip   (a query of an unfinished task moves it to the next change)" in lines
+
+
+def test_the_log_has_colours_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty NO_COLOR is like none."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    for terminal, value, coloured in ((True, "", True), (True, "1", False), (False, "", False)):
+        monkeypatch.setattr(sys.stdout, "isatty", partial(bool, terminal))
+        monkeypatch.setenv("NO_COLOR", value)
+        Console(Fake(), quiet=True).show_start("http://127.0.0.1:8000")
+        assert ("\x1b[" in capsys.readouterr().out) is coloured
 
 
 @pytest.mark.parametrize(("exposed", "token"), [(True, None), (False, None), (True, "let-me-in")])
