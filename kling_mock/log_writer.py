@@ -24,13 +24,13 @@ class LogWriter:
     the process.
     """
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self.dropped = 0
         self._stream = stream
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._descriptor = _descriptor(stream)
         self._lines: queue.SimpleQueue[LogLine | threading.Event] = queue.SimpleQueue()
-        self._gone = stream is None
+        self._gone = False
         self._reported = 0
         threading.Thread(target=self._run, name="kling-mock-log", daemon=True).start()
 
@@ -78,8 +78,8 @@ class LogWriter:
                 time.sleep(RETRY_SECONDS)
 
 
-def _descriptor(stream: TextIO | None) -> int | None:
+def _descriptor(stream: TextIO) -> int | None:
     try:
-        return None if stream is None else stream.fileno()
+        return stream.fileno()
     except (OSError, ValueError):  # a stream in memory
         return None

@@ -87,12 +87,7 @@ def test_a_full_device_drops_lines() -> None:
         assert writer.dropped == 2
 
 
-def test_no_stream_and_streams_in_memory() -> None:
-    """Standard output is None where it was closed before the start."""
-    nothing = LogWriter(None)
-    nothing.put("one")
-    assert nothing.flush(5)
-    assert nothing.dropped == 1
+def test_a_stream_in_memory() -> None:
     memory = io.StringIO()
     writer = LogWriter(memory)
     writer.put("one")
