@@ -10,7 +10,7 @@ from kling_mock.reply_faults import CUT, GARBLED, LOST, ReplyFault
 from kling_mock.scripts.given_replies import GivenBody, GivenHeaders, given_reply
 from kling_mock.scripts.rule_builder import RuleBuilder, script_method
 
-PADDED_MOST: Final = 1_000_000_000
+PADDED_MAXIMUM: Final = 1_000_000_000
 
 
 class RequestScript(RuleBuilder):
@@ -112,8 +112,8 @@ class RequestScript(RuleBuilder):
 
         `to` is at most 1,000,000,000: the checksum of more would take seconds.
         """
-        if check_whole("to", to, 1) > PADDED_MOST:
-            raise ValueError(f"to must be at most {PADDED_MOST}, not {to}")
+        if check_whole("to", to, 1) > PADDED_MAXIMUM:
+            raise ValueError(f"to must be at most {PADDED_MAXIMUM}, not {to}")
         return self._disturb("pads", (to, compressed))
 
     def _disturb(self, kind: str, value: object = None) -> Self:
