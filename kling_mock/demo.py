@@ -34,9 +34,10 @@ def run_demo(images: Sequence[Path], out: Path, *, speed: float) -> int:
     """Create a task from the pictures, poll it and save its result in the folder `out`.
 
     Returns the exit status. Raises OSError for a missing file and for a folder that cannot be written,
-    ValueError for invalid pictures.
+    ValueError for invalid pictures and for a speed that is not positive.
     """
     terminal = Console(highlight=False)
+    fake = Fake(pace=Pace.realistic(speed), keys=[KEY], thumbnails=True)
     for image in images:
         image.stat()  # errors of files are reported before the server starts
     if out.exists() and not out.is_dir():
@@ -44,7 +45,6 @@ def run_demo(images: Sequence[Path], out: Path, *, speed: float) -> int:
     out.mkdir(parents=True, exist_ok=True)
     if not os.access(out, os.W_OK | os.X_OK):
         raise PermissionError(EACCES, os.strerror(EACCES), str(out))
-    fake = Fake(pace=Pace.realistic(speed), keys=[KEY], thumbnails=True)
     with fake.serve() as server, Client(KEY, base_url=server.url, poll=POLL) as client:
         terminal.print(
             f"kling-mock serves [bold cyan]{server.url}[/], {speed:g} times as fast as the real service"

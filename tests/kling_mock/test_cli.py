@@ -142,6 +142,8 @@ def test_the_demo_checks_its_folder_before_it_starts(
         "",
         f"kling-mock: {tmp_path / 'file'}: Not a directory\nhelp: kling-mock help file\n",
     )
+    assert run(capsys, "demo", "--speed", "0", "--out", str(tmp_path / "new"))[0] == 2
+    assert not (tmp_path / "new").exists()
     monkeypatch.setattr("os.access", lambda *_: False)  # the tests may run as root
     assert run(capsys, "demo", "--out", str(tmp_path))[2].startswith(
         f"kling-mock: {tmp_path}: Permission denied\n"
