@@ -13,7 +13,7 @@ from typing import Final
 from kling_contracts.argument_parser import USAGE_ERROR, ArgumentParser
 from kling_contracts.explained_error import ExplainedError
 from kling_contracts.redaction import escape_controls
-from kling_contracts.standard_streams import READER_GONE, open_closed_streams, write_output
+from kling_contracts.standard_streams import READER_GONE, open_closed_streams, writing
 from kling_mock import __version__
 
 EXAMPLES: Final = """\
@@ -60,7 +60,8 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         return _run_command(parser.parse_args(arguments), parser)
     finally:
-        write_output("")  # what is buffered: errors of the interpreter's last flush are tracebacks
+        with writing():  # flushes: errors of the interpreter's last flush are tracebacks
+            pass
 
 
 def _run_command(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:

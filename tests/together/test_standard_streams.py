@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from io import BytesIO
+from errno import ENOSPC
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,16 @@ def test_a_closed_output(kling: Fake, create: list[str], capsys: pytest.CaptureF
             sys.stdout.close()
     assert capsys.readouterr().err == ""
     assert kling.task.id
+
+
+def test_wrong_usage_with_an_output_that_is_full_and_not_buffered() -> None:
+    """Nothing is written to it, so its state does not change the exit status."""
+
+    class FullOutput(StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(ENOSPC, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exited:
+        patch.setattr(sys, "stdout", FullOutput())
+        mock(["serv"])
+    assert exited.value.code == 2
