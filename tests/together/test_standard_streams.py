@@ -118,14 +118,14 @@ def test_a_closed_output(kling: Fake, create: list[str], capsys: pytest.CaptureF
     assert kling.task.id
 
 
-def test_wrong_usage_with_an_output_that_is_full_and_not_buffered() -> None:
+def test_wrong_usage_with_an_output_that_is_full_and_not_buffered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is written to it, so its state does not change the exit status."""
 
     class FullOutput(StringIO):
         def write(self, _: str) -> int:
             raise OSError(ENOSPC, "No space left on device")
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exited:
-        patch.setattr(sys, "stdout", FullOutput())
+    monkeypatch.setattr(sys, "stdout", FullOutput())
+    with pytest.raises(SystemExit) as exited:
         mock(["serv"])
     assert exited.value.code == 2
